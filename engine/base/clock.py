@@ -1,0 +1,98 @@
+"""The one clock. Times are integers: milliseconds since the epoch, UTC (`…_at_ms`); spans are seconds (`…_s`).
+
+Tests and simulations move it with `set_to` / `advance`; nothing else reads the system's time for business.
+"""
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+_fixed_ms: int | None = None
+_DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)\Z")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def now_ms() -> int:
+    return _fixed_ms if _fixed_ms is not None else time.time_ns() // 1_000_000
+
+
+def set_to(at_ms: int | None) -> None:
+    """Stop the clock at a time (tests, simulations); None lets it run again."""
+    global _fixed_ms
+    _fixed_ms = at_ms
+
+
+def advance(seconds: float) -> int:
+    """Move a stopped clock on; stops it first when it runs. Returns the new time in ms."""
+    set_to(now_ms() + int(seconds * 1000))
+    return now_ms()
+
+
+def parse_duration_s(text: str) -> float:
+    """`30m` → 1800.0; units ms, s, m, h, d. ValueError says what was expected."""
+    match = _DURATION.match(str(text))
+    if not match:
+        raise ValueError(f"{text!r} is not a duration: write a whole number with ms, s, m, h or d, e.g. 30m")
+    count, unit = int(match[1]), match[2]
+    return count / 1000 if unit == "ms" else float(count * _SECONDS[unit])
+
+
+def to_datetime(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms // 1000, timezone.utc) + timedelta(milliseconds=at_ms % 1000)
+
+
+def from_datetime(moment: datetime) -> int:
+    """An aware datetime → ms."""
+    return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
+
+
+def rfc3339(at_ms: int | None) -> str | None:
+    """`2026-11-21T12:00:00.000Z`, or None for None."""
+    if at_ms is None:
+        return None
+    return to_datetime(at_ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
+
+
+def parse_rfc3339(text: str) -> int:
+    """An RFC 3339 time *with* its offset → ms; ValueError without one, so that no zone is guessed."""
+    moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no zone: end it with Z or +08:00")
+    return from_datetime(moment)
+
+
+@lru_cache(maxsize=None)
+def zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def business_date(at_ms: int, zone_name: str) -> str:
+    """The business day a time falls on, as `YYYY-MM-DD` in the business's zone."""
+    return to_datetime(at_ms).astimezone(zone(zone_name)).strftime("%Y-%m-%d")
+
+
+def add_period(start_ms: int, count: int, unit: str, zone_name: str, anchor_day: int | None = None) -> int:
+    """A calendar period later, in the business's zone: unit day | week | month | quarter | year.
+
+    A month later than the 31st is the last day of a shorter month; `anchor_day` (1–31) brings later periods back to
+    the day the first one began on, so that 31 Jan → 28 Feb → 31 Mar.
+    """
+    local = to_datetime(start_ms).astimezone(zone(zone_name))
+    if unit in ("day", "week"):
+        moved = local.replace(tzinfo=None) + timedelta(days=count * (7 if unit == "week" else 1))
+    else:
+        months = count * {"month": 1, "quarter": 3, "year": 12}[unit]
+        index = local.year * 12 + local.month - 1 + months
+        year, month = divmod(index, 12)
+        month += 1
+        day = min(anchor_day or local.day, _days_in_month(year, month))
+        moved = local.replace(year=year, month=month, day=day, tzinfo=None)
+    return from_datetime(moved.replace(tzinfo=zone(zone_name)))
+
+
+def _days_in_month(year: int, month: int) -> int:
+    following = datetime(year + month // 12, month % 12 + 1, 1)
+    return (following - timedelta(days=1)).day

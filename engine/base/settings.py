@@ -1,0 +1,78 @@
+"""Settings from the environment: `SALEWRIGHT_<NAME>`. One table, so that `run.py settings` can list them all."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Setting(NamedTuple):
+    name: str
+    default: str
+    about: str
+
+
+TABLE = (
+    Setting("DATA_DIR", "var", "folder of everything that is kept: databases, queue, keys, logs"),
+    Setting("DATABASE_URL", "", "one URL for all three logical databases: postgresql://…; empty: SQLite files in DATA_DIR"),
+    Setting("CONTENT_DATABASE_URL", "", "releases and drafts; overrides DATABASE_URL"),
+    Setting("TRADE_DATABASE_URL", "", "orders, payments, ledger; overrides DATABASE_URL"),
+    Setting("SYSTEM_DATABASE_URL", "", "console users, keys, audit; overrides DATABASE_URL"),
+    Setting("SQLITE_SYNCHRONOUS", "FULL", "SQLite's durability: FULL survives a power cut, NORMAL may lose the last commits"),
+    Setting("HUEY_URL", "", "redis://… for several workers; empty: a SQLite queue in DATA_DIR"),
+    Setting("HOST", "127.0.0.1", "address the servers listen on"),
+    Setting("PORT", "8700", "port of the API; console +1, sandbox gateway +2"),
+    Setting("API_THREADS", "8", "request threads of the API process"),
+    Setting("API_PROCESSES", "1", "API processes"),
+    Setting("PUBLIC_URL", "", "how outside systems reach the API; empty: http://HOST:PORT"),
+    Setting("SANDBOX_URL", "", "where the sandbox gateway is; empty: http://HOST:PORT+2"),
+    Setting("TIMEZONE", "Asia/Shanghai", "zone of business days and calendar periods; times are stored in UTC"),
+    Setting("LOG_FORMAT", "text", "text or json"),
+    Setting("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR"),
+    Setting("BEARER_AUTH", "loopback", "plain bearer keys: loopback (only when HOST is loopback), always, never"),
+    Setting("CALL_TIMEOUT_S", "8", "default time-out of a call to a channel"),
+    Setting("RELEASE_POLL_S", "1", "how often a process looks for a new live release"),
+    Setting("SECRETS_DIR", "", "folder of secret files named by channel files; empty: DATA_DIR/secrets"),
+)
+_BY_NAME = {s.name: s for s in TABLE}
+
+
+def get(name: str) -> str:
+    """A setting's text; KeyError on a name that is not in the table."""
+    return os.environ.get(f"SALEWRIGHT_{name}", _BY_NAME[name].default)
+
+
+def get_int(name: str) -> int:
+    text = get(name)
+    try:
+        return int(text)
+    except ValueError:
+        raise SystemExit(f"SALEWRIGHT_{name}={text!r} is not a whole number: {_BY_NAME[name].about}") from None
+
+
+def data_dir() -> Path:
+    path = Path(get("DATA_DIR")).absolute()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def secrets_dir() -> Path:
+    return Path(get("SECRETS_DIR")) if get("SECRETS_DIR") else data_dir() / "secrets"
+
+
+def database_url(logical: str) -> str:
+    """URL of a logical database (content, trade, system); `sqlite:///…` when none is set."""
+    url = get(f"{logical.upper()}_DATABASE_URL") or get("DATABASE_URL")
+    return url or f"sqlite:///{data_dir() / (logical + '.db')}"
+
+
+def public_url() -> str:
+    return get("PUBLIC_URL") or f"http://{get('HOST')}:{get_int('PORT')}"
+
+
+def sandbox_url() -> str:
+    return get("SANDBOX_URL") or f"http://{get('HOST')}:{get_int('PORT') + 2}"
+
+
+def timezone() -> str:
+    return get("TIMEZONE")

@@ -1,0 +1,1 @@
+"""The configuration room: YAML files → checked, compiled, frozen catalogue → immutable releases."""

@@ -1,0 +1,32 @@
+"""What the configuration room must be told about higher rooms; `run.py` hands it in at start-up (no import upward)."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """A registered step as the checker sees it.
+
+    with_schema  JSON Schema of its `with:` (type object, additionalProperties false)
+    places       where it may stand: {"quote.check", "place.check", …}
+    kind         pure (reads) · write (in the phase's transaction) · call (an outside call: a phase of its own)
+    undo         name of the step that compensates it, when it has one
+    """
+    name: str
+    about: str
+    with_schema: Mapping[str, Any]
+    places: frozenset[str]
+    kind: str
+    undo: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """steps: by name. run_scene_example(catalog, scene, given) → outcome dict; run_channel_example(doc, example) →
+    list of differences ([] = as expected); check_channel(doc) → list of (path tuple, message) beyond JSON Schema."""
+    steps: Mapping[str, StepSpec]
+    run_scene_example: Callable[..., Mapping[str, Any]] | None = None
+    run_channel_example: Callable[..., list[str]] | None = None
+    check_channel: Callable[..., list[tuple]] | None = None

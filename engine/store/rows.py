@@ -1,0 +1,163 @@
+"""Rows as dicts, for the hot path: the SQL of a shape is built once from the peewee table and reused.
+
+Building a query object costs more than running it here; everything that is not on an order's path uses peewee's queries.
+A `where` value may be a plain value, None (IS NULL), or a list/tuple (IN).
+"""
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Iterable
+
+import peewee
+
+from ..base import canon
+from .databases import JsonField, Logical, logical_of
+
+CHUNK_ROWS = 200
+Table = type[peewee.Model]
+
+
+class _Shape:
+    """What is needed of a table: name, columns, which of them are JSON, the primary key's column."""
+
+    def __init__(self, table: Table):
+        meta = table._meta
+        self.db: Logical = logical_of(table)
+        self.name = meta.table_name
+        self.columns = {f.name: f.column_name for f in meta.sorted_fields}
+        self.names = tuple(self.columns)
+        self.json = frozenset(f.name for f in meta.sorted_fields if isinstance(f, JsonField))
+        self.defaults = {f.name: f.default for f in meta.sorted_fields if f.default is not None}
+
+
+@lru_cache(maxsize=None)
+def _shape(table: Table) -> _Shape:
+    return _Shape(table)
+
+
+def _mark(shape: _Shape) -> str:
+    return "?" if shape.db.is_sqlite else "%s"
+
+
+def _encode(shape: _Shape, name: str, value: Any) -> Any:
+    return canon.dumps(value) if name in shape.json and value is not None else value
+
+
+@lru_cache(maxsize=4096)
+def _insert_sql(table: Table, names: tuple[str, ...], n: int, ignore: bool, mark: str) -> str:
+    shape = _shape(table)
+    columns = ", ".join(f'"{shape.columns[c]}"' for c in names)
+    one = f"({', '.join([mark] * len(names))})"
+    tail = " ON CONFLICT DO NOTHING" if ignore else ""
+    return f'INSERT INTO "{shape.name}" ({columns}) VALUES {", ".join([one] * n)}{tail}'
+
+
+def insert(table: Table, rows: dict[str, Any] | Iterable[dict[str, Any]], *, ignore: bool = False) -> int:
+    """Write one row or many (all with the same keys) in one statement per 200; returns how many were written.
+
+    `ignore`: a row that breaks a unique rule is left out instead of raising peewee.IntegrityError.
+    """
+    batch = [rows] if isinstance(rows, dict) else list(rows)
+    if not batch:
+        return 0
+    shape = _shape(table)
+    missing = {k: v for k, v in shape.defaults.items() if k not in batch[0]}
+    names = tuple(batch[0]) + tuple(missing)
+    filled = [v() if callable(v) else v for v in missing.values()]
+    written = 0
+    for start in range(0, len(batch), CHUNK_ROWS):
+        chunk = batch[start:start + CHUNK_ROWS]
+        params: list[Any] = []
+        for row in chunk:
+            params += [_encode(shape, n, row[n]) for n in batch[0]]
+            params += [_encode(shape, n, v) for n, v in zip(missing, filled)]
+        sql = _insert_sql(table, names, len(chunk), ignore, _mark(shape))
+        written += shape.db.database.execute_sql(sql, params).rowcount
+    return written
+
+
+def _where(shape: _Shape, where: dict[str, Any], mark: str) -> tuple[str, list[Any]]:
+    parts, params = [], []
+    for name, value in where.items():
+        column = f'"{shape.columns[name]}"'
+        if value is None:
+            parts.append(f"{column} IS NULL")
+        elif isinstance(value, (list, tuple)):
+            parts.append(f"{column} IN ({', '.join([mark] * len(value))})" if value else "1 = 0")
+            params += value
+        else:
+            parts.append(f"{column} = {mark}")
+            params.append(value)
+    return " AND ".join(parts) or "1 = 1", params
+
+
+def many(table: Table, *, columns: tuple[str, ...] = (), order_by: str = "", limit: int = 0, lock: bool = False,
+         skip_locked: bool = False, also: str = "", params: Iterable[Any] = (), **where: Any) -> list[dict[str, Any]]:
+    """Rows as dicts with JSON columns decoded. `also` is a further SQL condition with `?` marks for `params`;
+    `order_by` is SQL. `lock` locks the rows where the server knows row locks (SQLite's writer is alone anyway)."""
+    shape = _shape(table)
+    names = columns or shape.names
+    mark = _mark(shape)
+    text, values = _where(shape, where, mark)
+    selected = ", ".join(f'"{shape.columns[n]}"' for n in names)
+    sql = f'SELECT {selected} FROM "{shape.name}" WHERE {text}'
+    if also:
+        sql += f" AND {also.replace('?', mark)}"
+        values += list(params)
+    if order_by:
+        sql += f" ORDER BY {order_by}"
+    if limit:
+        sql += f" LIMIT {int(limit)}"
+    if lock and not shape.db.is_sqlite:
+        sql += " FOR UPDATE" + (" SKIP LOCKED" if skip_locked else "")
+    found = shape.db.database.execute_sql(sql, values).fetchall()
+    json_at = [(i, n) for i, n in enumerate(names) if n in shape.json]
+    result = []
+    for row in found:
+        record = dict(zip(names, row))
+        for i, n in json_at:
+            if row[i] is not None:
+                record[n] = canon.loads(row[i])
+        result.append(record)
+    return result
+
+
+def one(table: Table, **options: Any) -> dict[str, Any] | None:
+    """The row that `many` would give first, or None."""
+    found = many(table, limit=options.pop("limit", 1), **options)
+    return found[0] if found else None
+
+
+def update(table: Table, values: dict[str, Any], *, add: dict[str, int] | None = None, also: str = "",
+           params: Iterable[Any] = (), **where: Any) -> int:
+    """UPDATE … SET values, column = column + n for `add`, WHERE …; returns how many rows changed. `also` as in `many`."""
+    shape = _shape(table)
+    mark = _mark(shape)
+    sets = [f'"{shape.columns[n]}" = {mark}' for n in values]
+    bound = [_encode(shape, n, v) for n, v in values.items()]
+    for name, by in (add or {}).items():
+        sets.append(f'"{shape.columns[name]}" = "{shape.columns[name]}" + {mark}')
+        bound.append(by)
+    text, filters = _where(shape, where, mark)
+    sql = f'UPDATE "{shape.name}" SET {", ".join(sets)} WHERE {text}'
+    bound += filters
+    if also:
+        sql += f" AND {also.replace('?', mark)}"
+        bound += list(params)
+    return shape.db.database.execute_sql(sql, bound).rowcount
+
+
+def delete(table: Table, *, also: str = "", params: Iterable[Any] = (), **where: Any) -> int:
+    shape = _shape(table)
+    mark = _mark(shape)
+    text, bound = _where(shape, where, mark)
+    sql = f'DELETE FROM "{shape.name}" WHERE {text}'
+    if also:
+        sql += f" AND {also.replace('?', mark)}"
+        bound += list(params)
+    return shape.db.database.execute_sql(sql, bound).rowcount
+
+
+def query(db: Logical, sql: str, params: Iterable[Any] = ()) -> list[tuple]:
+    """A hand-written SELECT with `?` marks, as tuples (reports, verifiers)."""
+    return db.database.execute_sql(sql if db.is_sqlite else sql.replace("?", "%s"), list(params)).fetchall()

@@ -1,0 +1,155 @@
+"""`transaction()`: the one way to write. Right per backend: IMMEDIATE behind the gate on SQLite, BEGIN on PostgreSQL.
+
+Rows that nobody reads before the commit (journal, logs, postings, outbox) are handed to `tx.later` and written as one
+INSERT a table just before it: statements per order are what an order costs.
+"""
+from __future__ import annotations
+
+import random
+import time
+from typing import Any, Callable, TypeVar
+
+import peewee
+
+from ..base import crash
+from ..base.errors import Code, Refusal
+from . import rows
+from .databases import Logical, close_quietly, counts, thread_state, trade
+
+T = TypeVar("T")
+_LOST = (peewee.OperationalError, peewee.InterfaceError)
+# PostgreSQL's classes of "try the whole transaction again": serialization_failure, deadlock_detected.
+_AGAIN = ("40001", "40P01")
+_TIMED_OUT = ("55P03", "57014")
+
+
+class Transaction:
+    """What is open now. `later(table, row)` stages a row; `after_commit(fn)` runs fn once the commit is durable."""
+
+    def __init__(self, db: Logical):
+        self.db = db
+        self._rows: dict[Any, list[dict]] = {}
+        self._after: list[Callable[[], None]] = []
+
+    def later(self, table: type[peewee.Model], row: dict[str, Any]) -> None:
+        self._rows.setdefault(table, []).append(row)
+
+    def staged(self, table: type[peewee.Model]) -> list[dict]:
+        return self._rows.get(table, [])
+
+    def after_commit(self, fn: Callable[[], None]) -> None:
+        self._after.append(fn)
+
+    def flush(self) -> None:
+        """Write what was staged, one INSERT a table. Called before the commit, and by whoever must read it earlier."""
+        while self._rows:
+            table, staged = self._rows.popitem()
+            rows.insert(table, staged)
+
+
+class transaction:
+    """`with transaction() as tx:` on the trade database, or on the one given. Inside another one of the same database it
+    joins it. `crash_point` names the last moment before the commit for crash tests."""
+
+    def __init__(self, db: Logical = trade, crash_point: str = ""):
+        self._db, self._crash_point = db, crash_point
+        self._outer: Transaction | None = None
+
+    def __enter__(self) -> Transaction:
+        state = thread_state()
+        self._outer = getattr(state, "tx", None)
+        if self._outer is not None:
+            if self._outer.db is not self._db:
+                raise RuntimeError(f"a {self._outer.db.name} transaction is open: none spans two databases")
+            return self._outer
+        if self._db.database and self._db.gate:
+            self._db.gate.__enter__()
+        try:
+            self._inner = self._begin()
+        except BaseException:
+            if self._db.gate:
+                self._db.gate.__exit__()
+            raise
+        self._tx = state.tx = Transaction(self._db)
+        return self._tx
+
+    def _begin(self):
+        database = self._db.database
+        args = ("IMMEDIATE",) if self._db.is_sqlite else ()
+        try:
+            inner = database.transaction(*args)
+            inner.__enter__()
+        except _LOST:
+            close_quietly(database)            # a server that was restarted: one new connection, then give up
+            inner = database.transaction(*args)
+            inner.__enter__()
+        return inner
+
+    def __exit__(self, kind, error, traceback) -> bool:
+        if self._outer is not None:
+            return False
+        try:
+            self._finish(kind, error, traceback)
+        finally:
+            thread_state().tx = None
+            if self._db.gate:
+                self._db.gate.__exit__()
+        if kind is None:
+            counts.commits += 1
+            for fn in self._tx._after:
+                fn()
+        return False
+
+    def _finish(self, kind, error, traceback) -> None:
+        if kind is None:
+            try:
+                self._tx.flush()
+                if self._crash_point:
+                    crash.point(self._crash_point)
+            except BaseException as late:
+                self._inner.__exit__(type(late), late, late.__traceback__)
+                raise
+        try:
+            self._inner.__exit__(kind, error, traceback)
+        except _LOST:
+            close_quietly(self._db.database)
+            if kind is None:                   # with an error under way, that one is the news
+                raise
+
+
+def in_transaction() -> bool:
+    return getattr(thread_state(), "tx", None) is not None
+
+
+def current() -> Transaction:
+    """The open transaction; RuntimeError outside one (a caller that forgot it)."""
+    tx = getattr(thread_state(), "tx", None)
+    if tx is None:
+        raise RuntimeError("no transaction is open here")
+    return tx
+
+
+def sqlstate(error: BaseException) -> str:
+    cause = error.__cause__ or error.__context__
+    return getattr(error, "sqlstate", None) or getattr(cause, "sqlstate", None) or ""
+
+
+def retrying(work: Callable[[], T], attempts: int = 4) -> T:
+    """Run `work` (which opens its own transaction) again after a deadlock or serialization failure.
+
+    A lock that could not be had in time becomes Refusal DATABASE_BUSY. Not for use inside a transaction.
+    """
+    if in_transaction():
+        return work()
+    for attempt in range(1, attempts + 1):
+        try:
+            return work()
+        except peewee.OperationalError as error:
+            state = sqlstate(error)
+            if state in _AGAIN and attempt < attempts:
+                time.sleep(random.uniform(0.005, 0.03) * attempt)
+                continue
+            if state in _AGAIN or state in _TIMED_OUT or "locked" in str(error):
+                raise Refusal(Code.DATABASE_BUSY) from error
+            raise
+    raise AssertionError("unreachable")
