@@ -1,0 +1,43 @@
+# Everything a person types. No target needs root; `make run PORT=9000` and `make test ARGS="tests/pay -x"` take a word more.
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+# As many test processes as there are cores; 0 runs the tests in one.
+WORKERS ?= auto
+ifdef PORT
+export SALEWRIGHT_PORT := $(PORT)
+endif
+
+.PHONY: help setup setup-test run test quick bench soak clean
+
+help:
+	@echo "make setup   the environment, the dependencies and the console's assets (quick when nothing changed)"
+	@echo "make run     everything on this machine: API, console, worker, sandbox      [PORT=8700]"
+	@echo "make test    every test                                                     [ARGS=…] [WORKERS=2]"
+	@echo "make quick   the tests that take less than ten seconds each"
+	@echo "make bench   figures of this machine        make soak   hours of faults"
+	@echo "make clean   takes away what can be made again (never var/)"
+
+setup:
+	@python=$$(sh tools/python.sh) && "$$python" tools/setup.py && $(PYTHON) tools/assets.py
+
+setup-test:
+	@python=$$(sh tools/python.sh) && "$$python" tools/setup.py test && $(PYTHON) tools/assets.py
+
+run: setup
+	@exec $(PYTHON) run.py serve
+
+test: setup-test
+	$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
+
+quick: setup-test
+	$(PYTHON) -m pytest -n $(WORKERS) -m "not slow" $(ARGS)
+
+bench: setup-test
+	$(PYTHON) -m bench $(ARGS)
+
+soak: setup-test
+	$(PYTHON) -m bench.soak $(ARGS)
+
+clean:
+	rm -rf .venv console/node_modules console/static/build .pytest_cache .hypothesis *.egg-info build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Processes of one machine: which ports are free, starting children, watching them, stopping them."""
