@@ -52,7 +52,7 @@ class _Child:
         self.last_lines: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
         self._started_at = 0.0
         self._start_again_at = 0.0
-        self._reader: threading.Thread | None = None
+        self._reader = threading.Thread()
 
     def start(self) -> None:
         self.up, self._started_at = False, time.monotonic()
@@ -93,13 +93,13 @@ class _Child:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(self.part.stop_signal)
 
-    def wait_or_kill(self, until: float) -> None:
+    def wait_or_kill(self, until: float, hurry: threading.Event) -> None:
         if self.process is None:
             return
-        try:
-            self.process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self._say(self.part.name, f"did not stop within {self.part.stop_s:g} s: killed")
+        while self.process.poll() is None and time.monotonic() < until and not hurry.is_set():
+            time.sleep(TICK_S)
+        if self.process.poll() is None:
+            self._say(self.part.name, "did not stop in time: killed")
         self._sweep()
         self.process.wait()
         self.process = None
@@ -108,11 +108,9 @@ class _Child:
         """End what is left of the child's session (a server's own workers), so that the port is free again."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        finally:
-            if self._reader:
-                self._reader.join(1)           # its last words, before anything is said about it
+        except (ProcessLookupError, PermissionError):      # nobody is left; macOS says so in its own way
+            pass
+        self._reader.join(1)                   # its last words, before anything is said about it
 
 
 class Supervisor:
@@ -129,6 +127,7 @@ class Supervisor:
         self.say = say or print_line
         self.children = [_Child(part, host, self.say) for part in parts]
         self._stop = threading.Event()
+        self._hurry = threading.Event()
 
     def __enter__(self) -> "Supervisor":
         return self
@@ -162,8 +161,16 @@ class Supervisor:
             for child in self.children:
                 child.look()
 
-    def request_stop(self, *_signal: object) -> None:
+    @property
+    def stop_requested(self) -> bool:
+        return self._stop.is_set()
+
+    def request_stop(self) -> None:
         self._stop.set()
+
+    def hurry(self) -> None:
+        """Wait for nobody any longer: what has not stopped is killed."""
+        self._hurry.set()
 
     def stop(self) -> None:
         """Ask every child to stop, wait as long as its part allows, kill what is left."""
@@ -171,7 +178,7 @@ class Supervisor:
             child.ask_to_stop()
         asked_at = time.monotonic()
         for child in self.children:
-            child.wait_or_kill(asked_at + child.part.stop_s)
+            child.wait_or_kill(asked_at + child.part.stop_s, self._hurry)
 
 
 def answers(host: str, part: Part) -> bool:

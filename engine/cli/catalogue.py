@@ -1,0 +1,195 @@
+"""`run.py check`, `publish`, `releases`, `diff`, `rollback`, `export`: the catalogue between a folder and the database."""
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .roles import ROOT
+
+if TYPE_CHECKING:
+    from ..config.vocabulary import Vocabulary
+
+
+def register(commands) -> None:
+    def add(name: str, about: str, run, *options: tuple) -> None:
+        command = commands.add_parser(name, help=about)
+        for flags, settings in options:
+            command.add_argument(*flags, **settings)
+        command.set_defaults(run=run)
+
+    folder = (("folder",), {"nargs": "?", "type": Path, "default": ROOT, "help": "the catalogue (default: this project's)"})
+    note = (("-m", "--note"), {"required": True, "help": "why, in a sentence"})
+    author = (("--author",), {"default": None, "help": "who (default: your login name)"})
+    add("check", "check a catalogue: every error with its place", check_folder, folder)
+    add("publish", "check a catalogue and make it the live release", publish, folder, note, author)
+    add("releases", "the releases, newest first, and which is live", list_releases,
+        (("-n", "--limit"), {"type": int, "default": 20, "help": "how many (default 20)"}))
+    add("diff", "what differs between two releases", show_diff,
+        (("a",), {"type": int, "help": "release number"}),
+        (("b",), {"type": int, "nargs": "?", "help": "release number (default: the live one)"}),
+        (("--summary",), {"action": "store_true", "help": "names of files only"}))
+    add("rollback", "make an earlier release live again", rollback,
+        (("no",), {"type": int, "help": "release number"}), note, author)
+    add("export", "write a release's files into a folder", export, (("folder",), {"type": Path}),
+        (("--release",), {"type": int, "default": 0, "metavar": "NO", "help": "default: the live one"}))
+
+
+def check_folder(args) -> int:
+    from ..config.check import check
+    from ..config.releases import digest_of
+
+    files, problems = read_catalogue(args.folder)
+    problems += check(files, vocabulary()).problems
+    for problem in problems:
+        print(problem)
+    if problems:
+        print(counted(problems), file=sys.stderr)
+        return 1
+    print(f"{len(files)} files are sound; digest {digest_of(files)[:12]}")
+    return 0
+
+
+def publish(args) -> int:
+    from ..base.errors import Code, Refusal
+    from ..config import releases
+
+    open_store()
+    files, problems = read_catalogue(args.folder)
+    try:
+        if problems:
+            raise Refusal(Code.CHECK_FAILED, details=[releases.as_detail(problem) for problem in problems])
+        no = releases.publish(files, args.note, author_of(args), vocabulary())
+    except Refusal as refusal:
+        print_details(refusal)
+        raise
+    print(f"release {no} is live")
+    return 0
+
+
+def list_releases(args) -> int:
+    from ..base import clock
+    from ..config import releases
+
+    open_store()
+    for row in releases.history(args.limit):
+        mark = "*" if row["live"] else " "
+        print(f"{mark} {row['no']:>5}  {clock.rfc3339(row['created_at_ms'])}  {row['digest'][:12]}  "
+              f"{row['author']:<12}  {row['note']}")
+    return 0
+
+
+def show_diff(args) -> int:
+    from ..config import releases
+
+    open_store()
+    difference = releases.diff(args.a, args.b if args.b is not None else require_live())
+    if args.summary:
+        for mark, paths in (("M", difference.changed), ("A", difference.added), ("D", difference.removed)):
+            for path in paths:
+                print(mark, path)
+    else:
+        for path_text in difference.texts.values():
+            print(path_text, end="")
+    print(difference.summary, file=sys.stderr)
+    return 0
+
+
+def rollback(args) -> int:
+    from ..base.errors import Refusal
+    from ..config import releases
+
+    open_store()
+    try:
+        releases.rollback(args.no, author_of(args), args.note, vocabulary())
+    except Refusal as refusal:
+        print_details(refusal)
+        raise
+    print(f"release {args.no} is live again")
+    return 0
+
+
+def export(args) -> int:
+    from ..config import releases
+
+    open_store()
+    no = args.release or require_live()
+    print(f"wrote {releases.export(no, args.folder)} files of release {no} to {args.folder}")
+    return 0
+
+
+# shared by these commands and by `ready`
+
+def vocabulary() -> Vocabulary:
+    """What the checker must know of the rooms above it: the steps, and how examples are run."""
+    from ..steps import vocabulary as words
+
+    return words.vocabulary()
+
+
+def catalogue_files(folder: Path) -> dict[str, str]:
+    """The catalogue below a folder, as text by path. Refusal CHECK_FAILED when a file can't be read."""
+    from ..base.errors import Code, Refusal
+    from ..config.releases import as_detail
+
+    files, problems = read_catalogue(folder)
+    if problems:
+        raise Refusal(Code.CHECK_FAILED, details=[as_detail(problem) for problem in problems])
+    return files
+
+
+def read_catalogue(folder: Path) -> tuple[dict[str, str], list]:
+    """({path: text}, problems): what stands in the kinds' folders. Problems are of files that can't be taken as text at
+    all; what is wrong inside one is for the checker to say."""
+    from ..base.errors import Code, Refusal
+    from ..config.reader import read_folder
+
+    sources, problems = read_folder(folder)
+    files = {path: (folder / path).read_bytes().decode() for of_kind in sources.values() for path in of_kind}
+    unread = []
+    for problem in problems:
+        try:
+            if not problem.file.endswith(".yaml"):
+                raise OSError(problem.message)
+            files[problem.file] = (folder / problem.file).read_bytes().decode()
+        except (OSError, UnicodeDecodeError):
+            unread.append(problem)
+    if not files and not unread:
+        raise Refusal(Code.NOT_FOUND, f"there is no catalogue in {folder}: no file in any of its kinds' folders")
+    return files, unread
+
+
+def open_store() -> None:
+    """Open the databases; a clear word when they are not what this code needs."""
+    from .. import store
+    from ..base.errors import Code, Refusal
+
+    store.open_all()
+    lacking = store.pending()
+    if lacking:
+        raise Refusal(Code.NOT_READY, f"the databases lack {', '.join(lacking)}: run `run.py migrate` first")
+
+
+def require_live() -> int:
+    from ..base.errors import Code, Refusal
+    from ..config import releases
+
+    no = releases.live_no()
+    if not no:
+        raise Refusal(Code.NOT_READY)
+    return no
+
+
+def author_of(args) -> str:
+    return args.author or os.environ.get("USER") or getpass.getuser()
+
+
+def print_details(refusal) -> None:
+    for detail in refusal.details:
+        print(detail.get("text") or detail, file=sys.stderr)
+
+
+def counted(problems: list) -> str:
+    return f"{len(problems)} error{'s' * (len(problems) != 1)}"

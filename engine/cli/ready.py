@@ -1,0 +1,81 @@
+"""What must be there before anything serves: databases, the sandbox's keys, a live release, a first login and key.
+
+Each part is made once and left alone afterwards. Rooms that bring such a part are named in one table; one that is not
+there is passed over.
+"""
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from . import roles
+
+# What to make → module and function that ensures it. Each is called without arguments and says what it has made:
+# the sandbox's keys nothing; login (name, password) or None when there is an admin; api_key its text or None.
+PROVIDERS = {
+    "sandbox_keys": ("sandbox.keys", "ensure"),
+    "login": ("console.access", "first_login"),
+    "api_key": ("engine.api.keys", "first_key"),
+}
+
+
+def make_ready() -> dict[str, Any]:
+    """Make everything ready; returns what each provider answered, by name. Prints one line per thing it made."""
+    from .. import store
+    from ..base import logs, settings
+
+    logs.setup()
+    settings.data_dir()
+    store.open_all()
+    for name in store.migrate():
+        say(f"migrated {name}")
+    made = {"sandbox_keys": provide("sandbox_keys")}
+    publish_samples()
+    for name in ("login", "api_key"):
+        made[name] = provide(name)
+    made["sample_order"] = sample_order()
+    for db in store.LOGICAL.values():
+        db.close()
+    return made
+
+
+def provide(name: str) -> Any:
+    module, function = PROVIDERS[name]
+    if not roles.module_is_here(module):
+        return None
+    return getattr(importlib.import_module(module), function)()
+
+
+def publish_samples(folder: Path = roles.ROOT) -> int | None:
+    """Publish the catalogue that lies beside the code, when nothing was ever published; returns its number if so."""
+    from ..base.errors import Code, Refusal
+    from ..config import releases
+    from .catalogue import catalogue_files, vocabulary
+
+    if releases.live_no():
+        return None
+    try:
+        no = releases.publish(catalogue_files(folder), "the sample catalogue", "setup", vocabulary(), base_no=0)
+    except Refusal as refusal:
+        if refusal.code is Code.EDIT_CONFLICT:             # another process was first
+            return None
+        raise
+    say(f"published the sample catalogue as release {no}")
+    return no
+
+
+def sample_order() -> dict[str, Any] | None:
+    """A body that POST /v1/orders takes, from the live release."""
+    from ..config import releases
+    from ..config.check import check
+    from . import welcome
+    from .catalogue import vocabulary
+
+    catalog = check(releases.files(releases.live_no()), vocabulary(), examples=False).catalog
+    return welcome.sample_order(list(catalog.scenes.values())) if catalog else None
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
