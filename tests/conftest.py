@@ -1,6 +1,6 @@
 """Fixtures of the whole suite. Real databases, real processes, nothing outside loopback, nothing kept.
 
-data_dir            (always on) a private SALEWRIGHT_DATA_DIR, no other setting from outside, the clock let go afterwards
+data_dir            (always on) a private SALEWRIGHT_DATA_DIR, no other setting from outside, the clock let go after
 database            the three logical databases, fresh and open: the test runs once on SQLite and once on PostgreSQL
 sqlite_database     the same on SQLite only, for what no server can change
 postgresql_database the same on PostgreSQL only

@@ -1,4 +1,4 @@
-"""Makes `.venv` fit `pyproject.toml`, and does nothing when it already does. Standard library only: it runs before anything.
+"""Makes `.venv` fit `pyproject.toml`, and does nothing when it already does. Standard library only: it runs first.
 
     tools/setup.py [EXTRA …]      the project's dependencies, the rule engine if it can be built, the extras named
 
@@ -57,7 +57,8 @@ def works(python: Path) -> bool:
 
 
 def pip(requirements: list[str], log: Path | None = None) -> int:
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *requirements]
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command += requirements
     if log is None:
         return subprocess.run(command).returncode
     with log.open("wb") as out:
@@ -74,7 +75,7 @@ def rule_engine(requirements: list[str]) -> str:
     if outcome != "durable-rules":
         say("=" * 100)
         say(f"durable-rules is not used here: {outcome}.")
-        say("The engine's own compiled conditions evaluate the rule sets instead: same answers, `run.py check` says so too.")
+        say("The engine's own conditions evaluate rule sets instead: same answers. `run.py check` says so too.")
         say("=" * 100)
         return "compiled conditions (fallback)"
     return outcome

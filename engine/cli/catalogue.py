@@ -1,4 +1,4 @@
-"""`run.py check`, `publish`, `releases`, `diff`, `rollback`, `export`: the catalogue between a folder and the database."""
+"""`run.py check`, `publish`, `releases`, `diff`, `rollback`, `export`: the catalogue in folder and database."""
 from __future__ import annotations
 
 import getpass
@@ -20,7 +20,7 @@ def register(commands) -> None:
             command.add_argument(*flags, **settings)
         command.set_defaults(run=run)
 
-    folder = (("folder",), {"nargs": "?", "type": Path, "default": ROOT, "help": "the catalogue (default: this project's)"})
+    folder = (("folder",), {"nargs": "?", "type": Path, "default": ROOT, "help": "the catalogue (default: this one's)"})
     note = (("-m", "--note"), {"required": True, "help": "why, in a sentence"})
     author = (("--author",), {"default": None, "help": "who (default: your login name)"})
     add("check", "check a catalogue: every error with its place", check_folder, folder)

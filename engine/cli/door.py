@@ -41,5 +41,5 @@ def parser() -> argparse.ArgumentParser:
 def command_modules() -> list:
     """Every module of this room that registers commands, by name."""
     names = sorted(found.name for found in pkgutil.iter_modules(_rooms) if not found.ispkg)
-    modules = [importlib.import_module(f"{__package__}.{name}") for name in names if f"{__package__}.{name}" != __name__]
+    modules = [importlib.import_module(f"{__package__}.{name}") for name in names]
     return [module for module in modules if hasattr(module, "register")]

@@ -1,4 +1,4 @@
-"""`run.py api`, `console`, `worker`, `sandbox`: each kind of process by itself, as `serve` and larger set-ups start them.
+"""`run.py api`, `console`, `worker`, `sandbox`: each kind of process by itself, as `serve` and larger set-ups start it.
 
 The table below is all that is known of them here; a kind whose room is not there is not offered. Replacing this process
 (exec) leaves one process per role to watch and to signal.

@@ -114,7 +114,7 @@ class _Child:
 
 
 class Supervisor:
-    """`start()`, `wait_up(timeout_s)`, `watch()` till `request_stop()`, `stop()`; a context manager that always stops."""
+    """`start()`, `wait_up(timeout_s)`, `watch()` till `request_stop()`; as a context manager it always stops them."""
 
     def __init__(self, parts: Sequence[Part], host: str, say: Callable[[str, str], None] | None = None):
         width = max(len(part.name) for part in parts)
