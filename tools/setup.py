@@ -77,7 +77,7 @@ def rule_engine(requirements: list[str]) -> str:
         say(f"durable-rules is not used here: {outcome}.")
         say("The engine's own conditions evaluate rule sets instead: same answers. `run.py check` says so too.")
         say("=" * 100)
-        return "compiled conditions (fallback)"
+        return "conditions of our own (fallback)"
     return outcome
 
 

@@ -1,9 +1,8 @@
 """What a person reads once everything runs: where to look, an order to place, and the first login, shown this once."""
 from __future__ import annotations
 
+import json
 from typing import Any, Mapping, Sequence
-
-from ..base import canon
 
 
 def text(host: str, ports: Mapping[str, int], login: tuple[str, str] | None, api_key: str | None,
@@ -26,7 +25,7 @@ def curl(base_url: str, api_key: str | None, order: Mapping[str, Any]) -> list[s
     """A command that places the order, ready to paste; the Idempotency-Key differs at each paste."""
     key = [f"  -H 'Authorization: Bearer {api_key}' \\"] if api_key else []
     return [f"curl -s {base_url}/v1/orders \\", *key, "  -H 'Content-Type: application/json' \\",
-            '  -H "Idempotency-Key: $(date +%s%N)" \\', f"  -d '{canon.dumps(order)}'"]
+            '  -H "Idempotency-Key: $(date +%s%N)" \\', f"  -d '{json.dumps(order)}'"]
 
 
 def sample_order(scenes: Sequence[Any]) -> dict[str, Any] | None:
