@@ -42,6 +42,7 @@ class Code(enum.Enum):
     BUYER_UNKNOWN = ("buyer_unknown", 422, False, "The buyer is not registered.")
     PURCHASE_CAP_REACHED = ("purchase_cap_reached", 422, False,
                             "The buyer already holds as many of this product as one may buy.")
+    NOT_ELIGIBLE = ("not_eligible", 422, False, "The line's rules do not allow this sale.")
     METHOD_MISMATCH = ("method_mismatch", 422, False, "This scene does not take orders that come in this way.")
     # quotes and coupons
     QUOTE_UNKNOWN = ("quote_unknown", 404, False, "There is no such quote.")

@@ -138,6 +138,7 @@ class Scene:
     check_fields: Callable[[Any], list[dict]]  # → [] or details {path, found, expected}
     flows: Mapping[str, Flow]
     coupons: tuple[Coupon, ...]                # those whose scope meets this scene, by priority, highest first
+    coupon_rules: Any = None                   # rules.RuleSet over their `when`, shared by scenes with the same coupons
     partner_id: str | None = None              # direct_charge and joint scenes
 
     def sku(self, key: str) -> Sku | None:

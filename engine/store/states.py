@@ -35,10 +35,10 @@ class Machine:
 
     name    "order", "payment" …: the key of `MACHINES`
     table   has columns `key`, `state`, `updated_at_ms`
-    log     made by `log_table`, in the same database
+    log     made by `log_table`, in the same database; None for things too short-lived to keep a log of
     """
 
-    def __init__(self, name: str, table: type[peewee.Model], key: str, log: type[peewee.Model],
+    def __init__(self, name: str, table: type[peewee.Model], key: str, log: type[peewee.Model] | None,
                  initial: tuple[str, ...], moves: Mapping[str, tuple[str, ...]], titles: Mapping[str, str]):
         self.name, self.table, self.key, self.log = name, table, key, log
         self.initial, self.moves, self.titles = initial, moves, titles
@@ -59,10 +59,11 @@ def born(machine: Machine, no: str, state: str, cause: str) -> None:
 
 
 def move(machine: Machine, no: str, to_state: str, cause: str, *, row: Mapping[str, Any] | None = None,
-         **values: Any) -> bool:
+         via: tuple[str, ...] = (), **values: Any) -> bool:
     """Move one thing; True when it moved, False when it was there already. Inside the caller's transaction.
 
     row     the thing as the caller has just read it *with its lock* in this transaction; read here otherwise
+    via     states passed through on the way in this same transaction; each is checked and logged, one UPDATE is made
     values  further columns to set with the move
     Refusal STATE_REFUSED when the table has no such move; the transaction must then not be committed.
     """
@@ -73,17 +74,22 @@ def move(machine: Machine, no: str, to_state: str, cause: str, *, row: Mapping[s
     from_state = row["state"]
     if from_state == to_state:
         return False
-    if not machine.allows(from_state, to_state):
-        raise Refusal(Code.STATE_REFUSED, f"{machine.name} {no} is {from_state} and can't become {to_state}",
-                      [{"path": "state", "found": from_state, "expected": ", ".join(machine.moves[from_state]) or "no move"}])
+    path = (from_state, *via, to_state)
+    for here, there in zip(path, path[1:]):
+        if not machine.allows(here, there):
+            raise Refusal(Code.STATE_REFUSED, f"{machine.name} {no} is {here} and can't become {there}",
+                          [{"path": "state", "found": here, "expected": ", ".join(machine.moves[here]) or "no move"}])
     changed = rows.update(machine.table, {"state": to_state, "updated_at_ms": clock.now_ms(), **values},
                           **{machine.key: no, "state": from_state})
     if changed != 1:
         raise RuntimeError(f"{machine.name} {no} was moved by another without its lock")
-    _log(machine, no, from_state, to_state, cause)
+    for here, there in zip(path, path[1:]):
+        _log(machine, no, here, there, cause)
     return True
 
 
 def _log(machine: Machine, no: str, from_state: str, to_state: str, cause: str) -> None:
+    if machine.log is None:
+        return
     current().later(machine.log, {"no": no, "from_state": from_state, "to_state": to_state, "cause": cause[:80],
                                   "trace_id": trace.trace_id(), "at_ms": clock.now_ms()})

@@ -1,0 +1,1 @@
+"""What the buyer gets and who is told: entitlements, work orders, upstream orders, partner pools, messages."""

@@ -1,0 +1,323 @@
+"""The executor: runs any flow, step by step, with journal, retry, compensation and resume.
+
+Consecutive pure and write steps share one transaction; a call step is a phase of its own (intent committed → call →
+outcome committed). A run that was cut off goes on at its next step; a call whose outcome is not known is *asked for*
+when its step can ask. The executor never looks at what a flow is for: a `Host` tells it where contexts come from.
+"""
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping, Protocol
+
+from .. import store
+from ..base import clock, crash, signal, trace
+from ..config.catalog import Flow, StepUse
+from ..config.vocabulary import StepSpec
+from . import outbox
+from .journal import FlowRun, of
+
+CALL_LEASE_S = 60
+_log = logging.getLogger("salewright.flow")
+
+
+class StepFailed(Exception):
+    """A step could not do its work. `retryable` False: trying again is pointless, compensate now. `in_doubt`: the outside
+    may have done it, so the next attempt asks before it repeats."""
+
+    def __init__(self, reason: str, retryable: bool = True, in_doubt: bool = False):
+        self.reason, self.retryable, self.in_doubt = reason, retryable, in_doubt
+        super().__init__(reason)
+
+
+class Context(Protocol):
+    """What steps work on; steps know its real type, the executor only these."""
+    subject_no: str
+    scene_id: str
+    release_no: int
+
+    def facts(self) -> Mapping[str, Any]: ...
+
+    def journal(self, flow: str, use: StepUse, state: str, **entry: Any) -> None:
+        """Write one entry of the subject's journal (see `journal.record`)."""
+
+
+class Call(Protocol):
+    """A call step. prepare and conclude run in a transaction, call and ask outside any.
+
+    prepare(ctx, params) → intent (JSON)        what will be asked of the outside, with the number that identifies it
+    call(intent, timeout_s) → outcome (JSON)
+    ask(intent, timeout_s) → outcome, or None when the outside has never heard of it; absent: calling again is harmless
+    conclude(ctx, params, intent, outcome) → result; a *returned* StepFailed keeps what conclude wrote, a raised one not
+    """
+    def prepare(self, ctx: Any, params: Mapping[str, Any]) -> dict: ...
+    def call(self, intent: dict, timeout_s: float | None) -> dict: ...
+    def conclude(self, ctx: Any, params: Mapping[str, Any], intent: dict, outcome: dict) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A registered step: its spec for the checker, and what runs: `fn(ctx, params)` or a Call."""
+    spec: StepSpec
+    run: Callable[[Any, Mapping[str, Any]], Any] | None = None
+    call: Call | None = None
+
+
+class Host(Protocol):
+    """Who owns the flows' subjects."""
+    steps: Mapping[str, Step]
+
+    def flow(self, run: Mapping[str, Any]) -> Flow: ...
+    def context(self, run: Mapping[str, Any]) -> Context:
+        """Lock and load the subject, inside the open transaction."""
+    def finished(self, ctx: Context, flow: str) -> None: ...
+    def gave_up(self, ctx: Context, flow: str, use: StepUse, reason: str) -> None: ...
+
+
+class StepError(Exception):
+    """Carries a step's failure out of the transaction that is rolled back with it: which step, and what it raised."""
+
+    def __init__(self, use: StepUse, cause: Exception):
+        self.use, self.cause = use, cause
+        super().__init__(str(cause))
+
+
+def run_hooks(steps: Mapping[str, Step], flow: Flow, ctx: Context, hooks: tuple[str, ...], *,
+              passed: frozenset[int] = frozenset(), start: int = 0) -> int | None:
+    """Run the flow's steps of these hooks inside the open transaction, from number `start`, until a call step.
+
+    Returns the number of the call step it stopped before, or None when all of these hooks are done. Raises StepError,
+    whose `cause` is what the step raised; the caller's transaction must then end.
+    """
+    for use in flow.steps:
+        if use.number < start or use.hook not in hooks:
+            continue
+        if steps[use.name].call is not None:
+            return use.number
+        if use.number in passed:
+            ctx.journal(flow.name, use, "passed")
+            continue
+        _run_one(steps[use.name], flow, use, ctx)
+    return None
+
+
+def _run_one(step: Step, flow: Flow, use: StepUse, ctx: Context, attempt: int = 1) -> None:
+    crash.point("flow.before_step")
+    facts = ctx.facts()
+    if use.when is not None and not use.when(facts):
+        ctx.journal(flow.name, use, "skipped")
+        return
+    try:
+        result = step.run(ctx, use.params)
+    except Exception as error:
+        raise StepError(use, error) from error
+    ctx.journal(flow.name, use, "done", attempt=attempt, input_hash=_input_hash(use, facts), result=result)
+
+
+def _input_hash(use: StepUse, facts: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(repr((use.name, use.params, facts)).encode(), digest_size=16).hexdigest()
+
+
+def schedule(flow: Flow, ctx: Context, next_number: int, delay_s: float = 0) -> None:
+    """Leave the rest of a flow to a worker: a run and a job, in the open transaction."""
+    now = clock.now_ms()
+    run_no = f"{ctx.subject_no}/{flow.name}"
+    store.current().later(FlowRun, {
+        "no": run_no, "subject_no": ctx.subject_no, "flow": flow.name, "scene_id": ctx.scene_id,
+        "release_no": ctx.release_no, "state": "running", "next_number": next_number, "attempt": 1,
+        "due_at_ms": now + int(delay_s * 1000), "lease_until_ms": 0, "traceparent": trace.current().traceparent,
+        "error": None, "created_at_ms": now, "updated_at_ms": now})
+    outbox.stage("flow.advance", run_no, delay_s=delay_s)
+
+
+@dataclass
+class _Work:
+    """A call whose intent is committed."""
+    use: StepUse
+    intent: dict
+    attempt: int
+    in_doubt: bool
+
+
+def advance(run_no: str, host: Host) -> str:
+    """Take a run as far as it goes now. Returns done · waiting · failed · busy (another worker is at it)."""
+    while True:
+        try:
+            state, work = _transaction_phase(run_no, host)
+        except StepError as stop:
+            state = _stumble(run_no, host, stop.use, stop.cause)
+            work = None
+        if work is not None:
+            state = _call_phase(run_no, host, work)
+        if state != "running":
+            return state
+
+
+def _locked_run(run_no: str) -> dict[str, Any] | None:
+    return store.one(FlowRun, lock=True, no=run_no)
+
+
+def _transaction_phase(run_no: str, host: Host) -> tuple[str, _Work | None]:
+    """Run what needs no call; then finish, or commit the intent of the next call."""
+    with store.transaction():
+        run = _locked_run(run_no)
+        if run is None or run["state"] in ("done", "failed"):
+            return (run["state"] if run else "done"), None
+        now = clock.now_ms()
+        if run["lease_until_ms"] > now or run["due_at_ms"] > now:
+            return "busy", None
+        flow, ctx = host.flow(run), host.context(run)
+        history = [s for s in of(run["subject_no"], run["flow"]) if s["number"] >= run["next_number"]]
+        passed = _passed(history)
+        _same_names(flow, history)
+        hooks = tuple(dict.fromkeys(s.hook for s in flow.steps))
+        number = run_hooks(host.steps, flow, ctx, hooks, passed=passed, start=run["next_number"])
+        while number is not None:
+            use = next(s for s in flow.steps if s.number == number)
+            if number not in passed and (use.when is None or use.when(ctx.facts())):
+                return "running", _commit_intent(run, host, flow, use, ctx, history)
+            ctx.journal(flow.name, use, "passed" if number in passed else "skipped")
+            number = run_hooks(host.steps, flow, ctx, hooks, passed=passed, start=number + 1)
+        host.finished(ctx, flow.name)
+        _save(run, state="done", next_number=len(flow.steps), lease_until_ms=0, error=None)
+    crash.point("flow.after_commit")
+    return "done", None
+
+
+def _passed(history: list[dict]) -> frozenset[int]:
+    """Steps that failed for good but may fail, since a person last sent the run round again."""
+    passed: set[int] = set()
+    for row in history:
+        if row["state"] == "restarted":
+            passed.clear()
+        elif row["state"] == "passed":
+            passed.add(row["number"])
+    return frozenset(passed)
+
+
+def _same_names(flow: Flow, history: list[dict]) -> None:
+    names = {s.number: s.name for s in flow.steps}
+    for row in history:
+        if names.get(row["number"]) != row["name"]:
+            raise RuntimeError(f"{row['subject_no']}/{flow.name}: step {row['number']} was {row['name']} and is now "
+                               f"{names.get(row['number'])}: a run can't change its flow")
+
+
+def _commit_intent(run: dict, host: Host, flow: Flow, use: StepUse, ctx: Context, history: list[dict]) -> _Work:
+    doubtful = _doubtful([s for s in history if s["number"] == use.number])
+    attempt = run["attempt"]
+    intent = doubtful["result"] if doubtful else host.steps[use.name].call.prepare(ctx, use.params)
+    if not doubtful:
+        ctx.journal(flow.name, use, "intent", attempt=attempt, input_hash=_input_hash(use, ctx.facts()), result=intent)
+    _save(run, next_number=use.number, lease_until_ms=clock.now_ms() + CALL_LEASE_S * 1000)
+    # A killed worker's intent is found by its lease's end; the job that woke us may be gone by then.
+    outbox.stage("flow.advance", run["no"], delay_s=CALL_LEASE_S + 1)
+    return _Work(use, intent, attempt, doubtful is not None)
+
+
+def _doubtful(rows: list[dict]) -> dict | None:
+    """The intent whose outcome is not known: nothing certain was journaled after it."""
+    found = None
+    for row in rows:
+        if row["state"] == "intent":
+            found = row
+        elif not (row["state"] == "failed" and (row["result"] or {}).get("in_doubt")):
+            found = None
+    return found
+
+
+def _call_phase(run_no: str, host: Host, work: _Work) -> str:
+    """The outside call, then its outcome in a transaction."""
+    crash.point("flow.intent_committed")
+    call = host.steps[work.use.name].call
+    ask = getattr(call, "ask", None)
+    try:
+        outcome = ask(work.intent, work.use.timeout_s) if work.in_doubt and ask else None
+        if outcome is None:
+            outcome = call.call(work.intent, work.use.timeout_s)
+        crash.point("flow.called")
+        with store.transaction():
+            run = _locked_run(run_no)
+            ctx = host.context(run)
+            result = call.conclude(ctx, work.use.params, work.intent, outcome)
+            failed = result if isinstance(result, StepFailed) else None
+            if failed is None:
+                ctx.journal(run["flow"], work.use, "done", attempt=work.attempt, result=result)
+                _save(run, state="running", next_number=work.use.number + 1, attempt=1, lease_until_ms=0, error=None)
+        crash.point("flow.after_commit")
+        return "running" if failed is None else _stumble(run_no, host, work.use, failed)
+    except Exception as error:
+        return _stumble(run_no, host, work.use, error, in_doubt=getattr(error, "in_doubt", True))
+
+
+def _stumble(run_no: str, host: Host, use: StepUse, error: Exception, in_doubt: bool = False) -> str:
+    """A step failed: wait and try again, pass over it, or give up and compensate."""
+    reason = getattr(error, "reason", None) or f"{type(error).__name__}: {error}"
+    signal.emit("flow.step_failed", step=use.name)
+    with store.transaction():
+        run = _locked_run(run_no)
+        ctx = host.context(run)
+        attempt, retry = run["attempt"], use.retry
+        final = attempt >= retry.attempts or not getattr(error, "retryable", True)
+        ctx.journal(run["flow"], use, "failed", attempt=attempt, error=reason, result={"in_doubt": in_doubt})
+        _log.warning("step %s failed: %s", use.name, reason, exc_info=not isinstance(error, StepFailed),
+                     extra={"subject": run["subject_no"], "flow": run["flow"], "attempt": attempt, "final": final})
+        if not final:
+            wait_s = outbox.backoff_s(attempt, retry.wait_min_s, retry.wait_max_s)
+            _save(run, state="waiting", attempt=attempt + 1, due_at_ms=clock.now_ms() + int(wait_s * 1000),
+                  lease_until_ms=0, error=reason)
+            outbox.stage("flow.advance", run_no, delay_s=wait_s)
+            return "waiting"
+        if use.may_fail:
+            ctx.journal(run["flow"], use, "passed", attempt=attempt)
+            # next_number stays: steps before this one in the same transaction were rolled back with it.
+            _save(run, state="running", attempt=1, lease_until_ms=0, error=reason)
+            return "running"
+        _compensate(run, host, ctx)
+        _save(run, state="failed", lease_until_ms=0, error=f"{use.name}: {reason}")
+        host.gave_up(ctx, run["flow"], use, reason)
+        return "failed"
+
+
+def _compensate(run: dict, host: Host, ctx: Context) -> None:
+    """Undo what was done, in reverse order, each journaled."""
+    flow = host.flow(run)
+    uses = {s.number: s for s in flow.steps}
+    done: set[int] = set()
+    for row in of(run["subject_no"], run["flow"]):
+        if row["state"] == "done":
+            done.add(row["number"])
+        elif row["state"] == "undone":
+            done.discard(row["number"])
+    for number in sorted(done, reverse=True):
+        use = uses[number]
+        undo = use.undo or host.steps[use.name].spec.undo
+        if undo:
+            result = host.steps[undo].run(ctx, use.params)
+            ctx.journal(flow.name, use, "undone", result={"by": undo, "result": result})
+
+
+def retry_failed(run_no: str, host: Host) -> bool:
+    """A person sends a failed run round again, from its first step; True when it was failed."""
+    with store.transaction():
+        run = _locked_run(run_no)
+        if run is None or run["state"] != "failed":
+            return False
+        host.context(run).journal(run["flow"], host.flow(run).steps[0], "restarted")
+        _save(run, state="running", next_number=0, attempt=1, due_at_ms=0, lease_until_ms=0, error=None)
+        outbox.stage("flow.advance", run_no)
+        return True
+
+
+def overdue(limit: int = 200) -> list[str]:
+    """Runs whose time has come and whose job may have been lost."""
+    now = clock.now_ms()
+    found = store.many(FlowRun, columns=("no",), state=["running", "waiting"], order_by="due_at_ms", limit=limit,
+                       also="due_at_ms <= ? AND lease_until_ms <= ?", params=(now, now))
+    return [r["no"] for r in found]
+
+
+def _save(run: dict, **values: Any) -> None:
+    run.update(values)
+    store.update(FlowRun, {**values, "updated_at_ms": clock.now_ms()}, no=run["no"])

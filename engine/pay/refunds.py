@@ -1,0 +1,108 @@
+"""Refunds through a channel. The spine refunds surplus money by itself: a second success, or one after the order closed.
+
+    applied → approved → processing → succeeded | failed;  unknown is asked for
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import peewee
+
+from .. import store
+from ..base import clock, ids, trace
+from ..ledger import chart
+from ..ledger.postings import Move, post
+from . import payments
+
+ASK_FIRST_S = 30
+ASK_MAX_S = 6 * 3600
+
+
+class Refund(store.TradeTable):
+    """kind: surplus (nobody had a claim on the money). reason: said to the channel and shown to people."""
+    no = peewee.CharField(max_length=32, primary_key=True)
+    payment_no = peewee.CharField(max_length=32, index=True)
+    order_no = peewee.CharField(max_length=32, index=True)
+    kind = peewee.CharField(max_length=12)
+    channel_id = peewee.CharField(max_length=64)
+    currency = peewee.CharField(max_length=3)
+    amount_minor = peewee.BigIntegerField()
+    state = peewee.CharField(max_length=12)
+    reason = peewee.CharField(max_length=120)
+    channel_refund_no = peewee.CharField(max_length=64, null=True)
+    error = peewee.TextField(null=True)
+    asked = peewee.IntegerField()
+    ask_at_ms = peewee.BigIntegerField(null=True)
+    trace_id = peewee.CharField(max_length=32)
+    created_at_ms = peewee.BigIntegerField()
+    updated_at_ms = peewee.BigIntegerField()
+
+    class Meta:
+        indexes = ((("state", "ask_at_ms"), False),)
+
+
+RefundLog = store.log_table(store.TradeTable, "RefundLog")
+REFUND = store.Machine("refund", Refund, "no", RefundLog, initial=("applied", "approved"), moves={
+    "applied": ("approved", "rejected"),
+    "approved": ("processing", "succeeded", "failed", "unknown"),
+    "processing": ("succeeded", "failed", "unknown"),
+    "unknown": ("processing", "succeeded", "failed"),
+    "failed": ("approved",),
+    "rejected": (),
+    "succeeded": ()}, titles={"zh": "退款单", "en": "Refund"})
+
+
+def of_surplus(payment: dict[str, Any], reason: str) -> dict[str, Any]:
+    """Stage the refund of a payment nobody had a claim on, with its postings, in the open transaction."""
+    now = clock.now_ms()
+    row = {"no": ids.new_no("R"), "payment_no": payment["no"], "order_no": payment["order_no"], "kind": "surplus",
+           "channel_id": payment["channel_id"], "currency": payment["currency"], "amount_minor": payment["amount_minor"],
+           "state": "approved", "reason": reason[:120], "channel_refund_no": None, "error": None, "asked": 0,
+           "ask_at_ms": now, "trace_id": trace.trace_id(), "created_at_ms": now, "updated_at_ms": now}
+    store.current().later(Refund, row)
+    store.born(REFUND, row["no"], "approved", reason)
+    channel = payment["channel_id"]
+    receivable, suspense = chart.account("channel_receivable", channel), chart.account("suspense", channel)
+    post("surplus_received", f"payment:{payment['no']}:surplus", payment["currency"],
+         [Move(suspense, receivable, payment["amount_minor"])], order_no=payment["order_no"], payment_no=payment["no"])
+    post("refund_approved", f"refund:{row['no']}:approved", payment["currency"],
+         [Move(chart.account("refunds_payable", channel), suspense, payment["amount_minor"])],
+         order_no=payment["order_no"], payment_no=payment["no"])
+    return row
+
+
+def find(no: str, lock: bool = False) -> dict[str, Any]:
+    row = store.one(Refund, no=no, lock=lock)
+    if row is None:
+        raise LookupError(f"there is no refund {no}")
+    return row
+
+
+def of_order(order_no: str) -> list[dict[str, Any]]:
+    return store.many(Refund, order_no=order_no, order_by="no")
+
+
+def succeeded(row: dict[str, Any], channel_refund_no: str | None, cause: str) -> bool:
+    """The channel has sent the money back: state, payment's total and posting, once. `row` is locked by the caller."""
+    if not store.move(REFUND, row["no"], "succeeded", cause, row=row, channel_refund_no=channel_refund_no, error=None,
+                      ask_at_ms=None):
+        return False
+    store.update(payments.PaymentOrder, {"updated_at_ms": clock.now_ms()}, add={"refunded_minor": row["amount_minor"]},
+                 no=row["payment_no"])
+    channel = row["channel_id"]
+    post("refund_succeeded", f"refund:{row['no']}:succeeded", row["currency"],
+         [Move(chart.account("channel_receivable", channel), chart.account("refunds_payable", channel), row["amount_minor"])],
+         order_no=row["order_no"], payment_no=row["payment_no"])
+    return True
+
+
+def asked(row: dict[str, Any]) -> None:
+    wait_s = min(ASK_MAX_S, ASK_FIRST_S * 2 ** min(row["asked"], 20))
+    store.update(Refund, {"ask_at_ms": clock.now_ms() + wait_s * 1000}, add={"asked": 1}, no=row["no"])
+
+
+def due(limit: int = 100) -> list[str]:
+    """Refunds that should be sent or asked for now."""
+    found = store.many(Refund, columns=("no",), state=["approved", "processing", "unknown"], also="ask_at_ms <= ?",
+                       params=(clock.now_ms(),), order_by="ask_at_ms", limit=limit)
+    return [row["no"] for row in found]

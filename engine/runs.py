@@ -1,0 +1,108 @@
+"""How an order's flows run: its steps, its context, and what becomes of the order when a flow ends."""
+from __future__ import annotations
+
+import logging
+from typing import Any, Mapping
+
+from . import store
+from .base import clock, signal
+from .config.catalog import Flow, StepUse
+from .config.live import live
+from .deliver import work_orders
+from .flow import executor
+from .steps import registry
+from .steps.context import SaleContext
+from .trade import buyers, orders, pricing
+
+STEPS = registry.load()
+_log = logging.getLogger("salewright.sale")
+
+
+def hooks(ctx: SaleContext, flow_name: str, *names: str) -> None:
+    """Run hooks of a flow that must be done within the open transaction; a step's refusal comes out as it is."""
+    flow = ctx.scene.flows[flow_name]
+    try:
+        stopped_at = executor.run_hooks(STEPS, flow, ctx, names)
+    except executor.StepError as stop:
+        raise stop.cause
+    if stopped_at is not None:
+        raise RuntimeError(f"{ctx.scene.id}: a call step can't stand in {flow_name}")
+
+
+def context_of_order(order: dict[str, Any]) -> SaleContext:
+    """The sale as it was sold, under the release it was sold by. `order` is its row, locked."""
+    catalog = live.release(order["release_no"])
+    scene = catalog.scene(order["scene_id"])
+    sold = orders.sold(order["no"])
+    partner = catalog.partner(order["partner_id"]) if order["partner_id"] else None
+    ctx = SaleContext(order["no"], catalog, scene, order["buyer_id"], buyers.find(order["buyer_id"]), partner)
+    price = sold["price"]
+    ctx.order, ctx.base, ctx.fields = order, sold["facts"], sold["fields"]
+    ctx.contact, ctx.lang = sold["contact"], sold["lang"]
+    ctx.price = pricing.Price(price["currency"], price["lines"], price["discounts"], price["not_applied"])
+    ctx.chosen = [(scene.skus[line["sku"]], line["quantity"]) for line in price["lines"]]
+    return ctx
+
+
+def deliver(ctx: SaleContext, flow_name: str, names: tuple[str, ...], inline: bool) -> str:
+    """Run the flow that follows the money, as far as it goes in this transaction; the rest is left to a worker.
+
+    Returns the state the order has then: paid · fulfilling · completed.
+    """
+    flow = ctx.scene.flows[flow_name]
+    start = next((s.number for s in flow.steps if s.hook in names), len(flow.steps))
+    number: int | None = start
+    if inline:
+        number = executor.run_hooks(STEPS, flow, ctx, names)
+    if number is None or number >= len(flow.steps):
+        return end_state(ctx.subject_no)
+    executor.schedule(flow, ctx, number)
+    return "paid"
+
+
+def end_state(order_no: str) -> str:
+    """Where an order goes when its paid flow is done: work orders keep it from completing."""
+    return "fulfilling" if work_orders.unfinished(order_no) else "completed"
+
+
+class OrderHost:
+    """The executor's view of orders."""
+    steps = STEPS
+
+    def flow(self, run: Mapping[str, Any]) -> Flow:
+        return live.release(run["release_no"]).scene(run["scene_id"]).flows[run["flow"]]
+
+    def context(self, run: Mapping[str, Any]) -> SaleContext:
+        return context_of_order(orders.find(run["subject_no"], lock=True))
+
+    def finished(self, ctx: SaleContext, flow: str) -> None:
+        state = end_state(ctx.subject_no)
+        if ctx.order["state"] == "paid" or (ctx.order["state"] == "fulfilling" and state == "completed"):
+            move_on(ctx, state, f"{flow} is done")
+
+    def gave_up(self, ctx: SaleContext, flow: str, use: StepUse, reason: str) -> None:
+        signal.emit("flow.gave_up", flow=flow, step=use.name)
+        _log.error("%s of order %s gave up at %s: %s", flow, ctx.subject_no, use.name, reason)
+
+
+HOST = OrderHost()
+
+
+def move_on(ctx: SaleContext, state: str, cause: str, via: tuple[str, ...] = (), **values: Any) -> None:
+    """Move the order on to `state`, with its time of ending when that is an end."""
+    if state == "completed":
+        values["ended_at_ms"] = clock.now_ms()
+    store.move(orders.ORDER, ctx.subject_no, state, cause, row=ctx.order, via=via, **values)
+    ctx.order.update(values, state=state)
+
+
+def finish_work_order(no: str, worker: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """A person has done a work order; the last one of an order starts its fulfil flow. Returns the work order."""
+    order_no = work_orders.find(no)["order_no"]
+    with store.transaction():
+        order = orders.find(order_no, lock=True)
+        _, finished = work_orders.finish(no, worker, result)
+        if finished and order["state"] == "fulfilling" and not work_orders.unfinished(order_no):
+            ctx = context_of_order(order)
+            executor.schedule(ctx.scene.flows["fulfil"], ctx, 0)
+    return work_orders.find(no)

@@ -1,0 +1,75 @@
+"""What steps work on: one sale, first as a quote in the making, then as an order."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ..base import clock, settings
+from ..config.catalog import Catalog, Partner, Scene, Sku, StepUse
+from ..flow import journal
+from ..trade import buyers, pricing
+
+
+class SaleContext:
+    """The sale under way, inside one open transaction.
+
+    subject_no   the quote's or order's number: the journal's key
+    chosen       [(Sku, quantity)] of a quote; an order reads its snapshot's lines instead
+    price        lines and discounts, in the making or as sold
+    order        the order's locked row; None while there is none
+    contact      {"phone", "name"} given with the order, for guests and messages
+    """
+
+    def __init__(self, subject_no: str, catalog: Catalog, scene: Scene, buyer_id: str, buyer: Mapping[str, Any] | None,
+                 partner: Partner | None = None):
+        self.subject_no, self.scene_id, self.release_no = subject_no, scene.id, catalog.release_no
+        self.catalog, self.scene, self.partner = catalog, scene, partner
+        self.buyer_id, self.buyer = buyer_id, buyer
+        self.now_ms = clock.now_ms()
+        self.chosen: list[tuple[Sku, int]] = []
+        self.fields: Mapping[str, Any] = {}
+        self.contact: Mapping[str, str] = {}
+        self.lang = "zh"
+        self.order: dict[str, Any] | None = None
+        self.price = pricing.Price(scene.currency)
+        self.base: dict[str, Any] = {}
+        self.wanted_coupons: list[str] | None = None
+        self.excluded: dict[str, str] = {}     # coupons that could not be held: id → reason
+        self.taken: list[tuple[Any, int]] = []
+        self.gone: tuple[str, str] | None = None
+        self.own_journal: list[dict[str, Any]] | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Every declared fact of a sale, closed."""
+        return {**self.base, **pricing.facts(self.price)}
+
+    def journal(self, flow: str, use: StepUse, state: str, **entry: Any) -> None:
+        """A quote keeps its steps in its own row; an order's are journal rows."""
+        if self.own_journal is not None:
+            self.own_journal.append({"n": use.number, "step": use.name, "state": state, "result": entry.get("result")})
+        else:
+            journal.record(self.subject_no, flow, use, state, release_no=self.release_no, **entry)
+
+    @property
+    def recipient(self) -> str:
+        """Where a message to the buyer goes: the phone given with the order, else the buyer's own."""
+        return self.contact.get("phone") or (self.buyer or {}).get("phone") or ""
+
+
+def base_facts(scene: Scene, buyer_id: str, buyer: Mapping[str, Any] | None, fields: Mapping[str, Any],
+               partner: Partner | None, now_ms: int) -> dict[str, Any]:
+    """The facts that do not depend on the price: scene, buyer, partner, time, the scene's own fields."""
+    local = clock.to_datetime(now_ms).astimezone(clock.zone(settings.timezone()))
+    return {"scene.id": scene.id, "scene.terminal": scene.terminal, "scene.method": scene.method, "scene.login": scene.login,
+            "line.id": scene.line_id, "partner.id": partner.id if partner else "", "partner.mode": partner.mode if partner else "",
+            "time.hour": local.hour, "time.weekday": local.isoweekday(), "time.date": local.strftime("%Y-%m-%d"),
+            "channel.id": "", "payment.bank": "",
+            **buyers.facts(buyer_id, buyer), **_field_facts(scene, fields)}
+
+
+_EMPTY = {"string": "", "integer": 0, "boolean": False, "array": ()}
+
+
+def _field_facts(scene: Scene, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"fields.{name}": fields.get(name, _EMPTY.get(schema.get("type"), ""))
+            for name, schema in scene.fields_schema.get("properties", {}).items()
+            if schema.get("type") in _EMPTY}

@@ -1,0 +1,35 @@
+"""Steps that give the buyer what was bought."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ..deliver import entitlements
+from ..trade import buyers
+from .context import SaleContext
+from .registry import step
+
+_TAGS = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 32}, "uniqueItems": True}
+
+
+@step("paid.deliver fulfil.deliver charge.deliver", "write", undo="revoke_entitlements")
+def grant_entitlements(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Grant what each SKU of the order gives, once: as its product says, for its period, with its quota."""
+    wanted = [{"line_n": n, "grant_n": g, "right": grant.right, "count": grant.count, "unit": grant.unit,
+               "quota": grant.quota, "pieces": quantity}
+              for n, (sku, quantity) in enumerate(ctx.chosen, 1) for g, grant in enumerate(sku.grants, 1)]
+    rows = entitlements.grant(ctx.subject_no, ctx.buyer_id, wanted) if wanted else []
+    return {"granted": [row["no"] for row in rows]}
+
+
+@step("paid.deliver fulfil.deliver charge.deliver", "write")
+def revoke_entitlements(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
+    """End every entitlement of the order."""
+    return {"revoked": entitlements.revoke(ctx.subject_no, "compensation")}
+
+
+@step("paid.deliver fulfil.deliver charge.deliver", "write", params={"add": _TAGS, "remove": _TAGS})
+def tag_buyer(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Change the buyer's tags, e.g. a newcomer is none after the first order. A guest has no tags."""
+    if not ctx.buyer_id:
+        return {"tags": None}
+    return {"tags": buyers.retag(ctx.buyer_id, params.get("add", []), params.get("remove", []))}

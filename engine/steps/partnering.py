@@ -1,0 +1,62 @@
+"""Steps of a partner's direct charge."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from .. import store
+from ..base.errors import Code, Refusal
+from ..deliver import pools
+from .context import SaleContext
+from .registry import step
+
+_HELD_BEFORE = """SELECT 1 FROM trade_order o JOIN order_line l ON l.order_no = o.no
+WHERE o.buyer_id = ? AND l.product_id = ? AND o.paid_at_ms IS NOT NULL AND o.no <> ? LIMIT 1"""
+
+
+@step("charge.check", "pure")
+def agreement_covers(ctx: SaleContext, params: Mapping[str, Any]) -> None:
+    """The partner's agreement must be in force, cover the scene, allow the buyer (new customers only, where that is its
+    mode) and not pass its cap per buyer."""
+    partner = ctx.partner
+    if partner.valid_from_ms is not None and ctx.now_ms < partner.valid_from_ms or \
+            partner.valid_until_ms is not None and ctx.now_ms >= partner.valid_until_ms:
+        raise _refused(partner, "is not in force now")
+    if ctx.scene.id not in partner.scenes:
+        raise _refused(partner, f"does not cover the scene {ctx.scene.id}")
+    if not ctx.buyer_id:
+        return
+    if partner.mode == "new_customer":
+        for product in {sku.product_id for sku, _ in ctx.chosen}:
+            if store.query(store.trade, _HELD_BEFORE, (ctx.buyer_id, product, ctx.subject_no)):
+                raise _refused(partner, f"is for new customers, and the buyer already had {product}")
+    if partner.per_buyer_cap is not None:
+        earlier = store.query(store.trade, "SELECT COUNT(*) FROM trade_order WHERE buyer_id = ? AND partner_id = ? AND "
+                                           "paid_at_ms IS NOT NULL AND no <> ?", (ctx.buyer_id, partner.id, ctx.subject_no))
+        if earlier[0][0] >= partner.per_buyer_cap:
+            raise _refused(partner, f"allows {partner.per_buyer_cap} charges a buyer")
+
+
+def _refused(partner: Any, why: str) -> Refusal:
+    return Refusal(Code.AGREEMENT_REFUSED, f"the agreement of {partner.id} {why}", [{"path": "partner", "found": partner.id}])
+
+
+def amount_of(ctx: SaleContext) -> int:
+    """What a charge draws, in the pool's unit."""
+    unit = ctx.partner.pool.unit
+    return ctx.price.payable_minor if unit == "money" else 1 if unit == "heads" else \
+        sum(line["quantity"] for line in ctx.price.lines)
+
+
+@step("charge.draw", "write", undo="return_to_pool")
+def draw_pool(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw the charge from the partner's pool, never below its floor."""
+    amount = amount_of(ctx)
+    left = pools.draw(ctx.partner, amount, ctx.subject_no)
+    return {"drawn": amount, "left": left, "low": left < ctx.partner.pool.low_water}
+
+
+@step("charge.draw", "write")
+def return_to_pool(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return to the pool what the charge drew."""
+    amount = amount_of(ctx)
+    return {"returned": amount, "left": pools.give_back(ctx.partner, amount, ctx.subject_no)}

@@ -1,0 +1,79 @@
+"""Steps that give rise to other work: work orders for people, upstream orders with suppliers."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from .. import store, wire
+from ..base import clock
+from ..deliver import upstream, work_orders
+from ..flow.executor import StepFailed
+from ..pay import channels
+from .checks import _TITLE
+from .context import SaleContext
+from .registry import call_step, step
+
+_ORDERS = {"type": "array", "minItems": 1, "items": {
+    "type": "object", "additionalProperties": False, "required": ["kind", "title", "queue"], "properties": {
+        "kind": {"type": "string", "maxLength": 48}, "title": _TITLE, "queue": {"type": "string", "maxLength": 48},
+        "due": {"type": "string", "pattern": "^[0-9]+(s|m|h|d)$"}, "blocking": {"type": "boolean"},
+        "under": {"type": "string"}}}}
+
+
+@step("place.break_down paid.deliver", "write", params={"orders": _ORDERS}, required=("orders",), undo="cancel_work_orders")
+def open_work_orders(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Open work orders for people. `blocking` (default true) keeps the order from completing before it is done; `under`
+    names the kind of an earlier one in the list that this one is a part of."""
+    opened: dict[str, str] = {}
+    for wanted in params["orders"]:
+        row = work_orders.open_one(
+            ctx.subject_no, wanted["kind"], wanted["title"], wanted["queue"], blocking=wanted.get("blocking", True),
+            due_s=clock.parse_duration_s(wanted["due"]) if "due" in wanted else None,
+            parent_no=opened.get(wanted.get("under", ""), ""))
+        opened[wanted["kind"]] = row["no"]
+    return {"opened": opened}
+
+
+@step("paid.deliver close.release", "write")
+def cancel_work_orders(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Cancel the order's unfinished work orders."""
+    return {"cancelled": work_orders.cancel_all(ctx.subject_no, "order ends")}
+
+
+@call_step("open_upstream_order", "paid.deliver", required=("merchant",), params={
+    "merchant": {"type": "string"}, "item": {"type": "string"}})
+class OpenUpstreamOrder:
+    """Order from a supplier what this order needs, through the supplier's own channel. `item` is the supplier's name for
+    it; without it the order's first SKU."""
+
+    def prepare(self, ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
+        merchant = ctx.catalog.merchants[params["merchant"]]
+        line = ctx.price.lines[0]
+        item = params.get("item") or line["sku"]
+        no = upstream.create(ctx.subject_no, merchant.id, merchant.upstream_channel, item, line["quantity"])
+        return {"channel": merchant.upstream_channel, "facts": {
+            "upstream.no": no, "upstream.item": item, "upstream.quantity": line["quantity"], "order.no": ctx.subject_no,
+            "order.title": ctx.order["title"], "buyer.phone": ctx.recipient}}
+
+    def call(self, intent: dict, timeout_s: float | None) -> dict[str, Any]:
+        return _outcome(wire.operate(channels.get(intent["channel"]), "charge", intent["facts"], timeout_s=timeout_s))
+
+    def ask(self, intent: dict, timeout_s: float | None) -> dict[str, Any] | None:
+        outcome = wire.operate(channels.get(intent["channel"]), "query", intent["facts"], timeout_s=timeout_s)
+        return None if outcome.state == "closed" else _outcome(outcome)
+
+    def conclude(self, ctx: SaleContext, params: Mapping[str, Any], intent: dict, outcome: dict) -> dict[str, Any]:
+        no = intent["facts"]["upstream.no"]
+        state = {"succeeded": "done", "accepted": "accepted", "pending": "accepted", "failed": "failed"}.get(
+            outcome["state"], "unknown")
+        if state == "unknown":                 # its intent stays, so the next attempt asks instead of repeating
+            raise StepFailed(f"the supplier's answer is not known: {outcome['reason']}", in_doubt=True)
+        store.move(upstream.UPSTREAM, no, state, outcome["reason"] or "supplier's answer", external_no=outcome["external_no"],
+                   error=outcome["reason"] if state == "failed" else None)
+        if state == "failed":
+            return StepFailed(f"the supplier refused: {outcome['reason']}", retryable=not outcome["sent"])
+        return {"upstream_no": no, "external_no": outcome["external_no"], "state": state}
+
+
+def _outcome(outcome: Any) -> dict[str, Any]:
+    return {"state": outcome.state, "reason": outcome.reason, "sent": outcome.sent,
+            "external_no": outcome.fields.get("channel_no")}
