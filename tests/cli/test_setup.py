@@ -41,7 +41,8 @@ def choose(project: Path, **pythons: tuple[str, bool, bool]) -> subprocess.Compl
         fake = folder / name.replace("_", ".")
         fake.write_text(FAKE.format(version=version, fits="yes" if fits else "no", has_pip="yes" if has_pip else "no"))
         fake.chmod(0o755)
-    return subprocess.run(["sh", "tools/python.sh"], cwd=project, env={"PATH": str(folder)}, capture_output=True, text=True)
+    return subprocess.run(["sh", "tools/python.sh"], cwd=project, env={"PATH": str(folder)}, capture_output=True,
+                          text=True)
 
 
 @pytest.mark.parametrize("pythons, expected", [
@@ -73,7 +74,7 @@ def wheel(folder: Path, name: str, module: str) -> str:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{module}.py", "")
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
     return f"{name} @ {path.as_uri()}"
 
