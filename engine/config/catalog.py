@@ -32,7 +32,7 @@ class StepUse:
     number: int
     hook: str                                  # "deliver"
     name: str                                  # "grant_entitlements"
-    params: Mapping[str, Any] = NOTHING        # the file's `with:`, checked by the step's own schema
+    params: Mapping[str, Any] = field(default_factory=lambda: NOTHING)  # the file's `with:`, checked by the step
     when: Condition | None = None
     retry: Retry = Retry()
     timeout_s: float | None = None
@@ -77,7 +77,7 @@ class Sku:
     cap_key: str = ""                          # what the cap counts: product or SKU
     deliver_parts: frozenset[str] = frozenset()  # flows its type takes part in: deliver, renew, ship …
     invoice_item: str = ""
-    extra: Mapping[str, Any] = NOTHING         # fields its product type demands, as written
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)   # fields its product type demands, as written
 
 
 @dataclass(frozen=True, slots=True)
