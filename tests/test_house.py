@@ -25,6 +25,8 @@ FLOORS = {
     "engine.api": 9, "engine.workers": 9, "console": 9, "sandbox": 9,
     "engine.cli": 10, "run": 11,
 }
+# Rooms of several modules that lie beside each other in engine/: the story of a sale is told in these.
+STORY = ("engine.sale", "engine.charge", "engine.settling", "engine.runs")
 
 # A library → the only rooms or modules that may know it.
 FENCES = {
@@ -38,7 +40,7 @@ FENCES = {
     "psycopg": ("engine.store",), "sqlite3": ("engine.store",), "playhouse": ("engine.store",),
     # HTTP out; the supervisor only knocks at its own children's health doors, the sandbox plays the outside world.
     "urllib3": ("engine.wire.channel", "sandbox"), "urllib.request": (), "requests": (), "httpx": (),
-    "http.client": ("engine.cli.process.supervisor",),
+    "http.client": ("engine.wire.channel", "engine.cli.process.supervisor"),
 }
 
 # Names of lines, channels, partners and coupons, wherever the catalogue puts them in an id.
@@ -57,6 +59,8 @@ TEXTS = (".py", ".sh", ".md", ".toml", ".yaml", ".json", ".html", ".js", ".mjs",
 
 def room_of(name: str) -> str | None:
     """The room a dotted name is in; None for what is not ours."""
+    if inside(name, STORY):
+        return "engine.sale"
     fit = [room for room in FLOORS if name == room or name.startswith(room + ".")]
     return max(fit, key=len, default=None)
 
