@@ -122,7 +122,10 @@ def place(scene_id: str, *, quote_no: str = "", items: Items | None = None, buye
     crash.point("place.after_commit")
     signal.emit("order.placed", scene=scene_id)
     if attempt and attempt.needs_call:
-        order["payment"] = _call_attempt(attempt)
+        try:
+            order["payment"] = _call_attempt(attempt)
+        except Refusal as refusal:             # the order stands; the buyer may pay by other means
+            order["payment"] = dict(payments.find(attempt.payment["no"]), reason=refusal.message)
     return order
 
 
@@ -259,7 +262,7 @@ def _begin_attempt(order: Mapping[str, Any], facts: Mapping[str, Any], scene: Sc
              "payment.created_at_ms": clock.now_ms(), "order.no": order["no"], "order.title": order["title"],
              "buyer.id": order["buyer_id"], "buyer.phone": contact.get("phone", ""),
              **{f"client.{name}": str(client.get(name, "")) for name in ("ip", "openid", "return_url")},
-             **settling.channel_facts(channel_id)}
+             **channels.common_facts(channel_id)}
     needs_call = wire.needs_call(channel, "pay")
     shown = None if needs_call else wire.operate(channel, "pay", asked).client
     payment = payments.create(order["no"], order["payable_minor"], order["currency"], kind="channel", ref=channel_id,
@@ -288,9 +291,13 @@ def _earlier_attempt(order_no: str, channel_id: str) -> dict[str, Any] | None:
     return None
 
 
+_AFTER_PAY = {"pending": "pending", "accepted": "pending", "succeeded": "pending", "failed": "failed", "busy": "failed",
+              "closed": "failed"}
+
+
 def _attempted(payment_no: str, outcome: Any) -> dict[str, Any]:
     """What the channel said to a pay call. Not knowing is a state of its own, never a failure."""
-    state = {"pending": "pending", "accepted": "pending", "succeeded": "pending", "failed": "failed"}.get(outcome.state, "unknown")
+    state = _AFTER_PAY.get(outcome.state, "unknown")
     with store.transaction():
         row = payments.find(payment_no, lock=True)
         if row["state"] == "created":          # a notice may have been faster

@@ -10,7 +10,7 @@ from typing import Any, Mapping
 
 
 from . import store, wire
-from .base import clock, crash, settings, signal
+from .base import clock, crash, signal
 from .base.errors import Code, Refusal
 from .flow import outbox
 from .flow.executor import StepError
@@ -21,13 +21,8 @@ from .runs import context_of_order, deliver, move_on
 from .steps.context import SaleContext
 from .trade import buyers, coupons, orders
 
+CALL_OVER_S = 60                               # no pay call is under way for longer
 _log = logging.getLogger("salewright.sale")
-
-
-def channel_facts(channel_id: str) -> dict[str, Any]:
-    """What every channel file may refer to besides the operation's own facts."""
-    return {"notice_url": f"{settings.public_url()}/v1/notices/{channel_id}", "settings.sandbox_url": settings.sandbox_url(),
-            "settings.public_url": settings.public_url()}
 
 
 def accounts_of(ctx: SaleContext) -> dict[str, str]:
@@ -187,11 +182,19 @@ def ask_payment(payment_no: str) -> str:
         outcome = wire.operate(channel, "query", _payment_facts(payment))
         if outcome.state in ("succeeded", "failed", "closed", "pending"):
             apply_payment(payment_no, {**outcome.fields, "state": outcome.state}, "asked the channel")
+        elif outcome.state == "absent" and _never_reached(payment):
+            apply_payment(payment_no, {"state": "failed", "reason": "the channel never heard of it"}, "asked the channel")
     with store.transaction():
         payment = payments.find(payment_no, lock=True)
         if payment["state"] in payments.LIVE:
             payments.asked(payment)
     return payment["state"]
+
+
+def _never_reached(payment: Mapping[str, Any]) -> bool:
+    """A pay call of ours that the channel does not know was lost on the way, once it can't be under way any more. (A
+    `pending` one that is absent only waits for the buyer's terminal.)"""
+    return payment["state"] in ("created", "unknown") and clock.now_ms() - payment["created_at_ms"] > CALL_OVER_S * 1000
 
 
 def close_payment(payment_no: str) -> None:
@@ -202,7 +205,7 @@ def close_payment(payment_no: str) -> None:
     channel = channels.get(payment["channel_id"])
     if wire.declares(channel, "close"):
         outcome = wire.operate(channel, "close", _payment_facts(payment))
-        if outcome.state not in ("succeeded", "closed"):
+        if outcome.state not in ("succeeded", "closed", "absent"):
             if ask_payment(payment_no) in payments.LIVE:
                 raise outbox.Later(30, f"not closed yet: {outcome.reason}")
             return
@@ -213,7 +216,7 @@ def _payment_facts(payment: Mapping[str, Any]) -> dict[str, Any]:
     return {"payment.no": payment["twin_of"] or payment["no"], "payment.amount_minor": payment["amount_minor"],
             "payment.currency": payment["currency"], "payment.channel_no": payment["channel_no"] or "",
             "payment.created_at_ms": payment["created_at_ms"], "payment.expires_at_ms": payment["expires_at_ms"],
-            "order.no": payment["order_no"], **channel_facts(payment["channel_id"])}
+            "order.no": payment["order_no"], **channels.common_facts(payment["channel_id"])}
 
 
 # ── refunds through a channel ────────────────────────────────────────────────────────────────────────────────────────
@@ -234,7 +237,7 @@ def send_refund(refund_no: str) -> str:
     crash.point("refund.intent_committed")
     channel, facts = channels.get(refund["channel_id"]), _refund_facts(refund)
     outcome = wire.operate(channel, "refund_query", facts) if in_doubt and wire.declares(channel, "refund_query") else None
-    if outcome is None or outcome.state == "closed":   # closed: the channel has never heard of it
+    if outcome is None or outcome.state == "absent":
         outcome = wire.operate(channel, "refund", facts)
     crash.point("refund.called")
     return apply_refund(refund_no, outcome.state, outcome.fields, outcome.reason or "channel answered")

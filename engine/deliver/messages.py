@@ -11,7 +11,7 @@ from typing import Any, Mapping
 import peewee
 
 from .. import store, wire
-from ..base import clock, ids, money, trace
+from ..base import clock, ids, money, settings, trace
 from ..flow import outbox
 
 WAIT_MIN_S, WAIT_MAX_S, ATTEMPTS_MAX = 5, 1800, 8
@@ -70,8 +70,9 @@ def send(no: str, channel: Any) -> None:
     row = store.one(Message, no=no)
     if row is None or row["state"] != "queued":
         return
-    outcome = wire.operate(channel, "send", {"message.no": no, "message.to": row["recipient"], "message.text": row["text"],
-                                             "message.template": row["template"]})
+    outcome = wire.operate(channel, "send", {
+        "message.no": no, "message.to": row["recipient"], "message.text": row["text"], "message.template": row["template"],
+        "order.no": row["order_no"], "settings.sandbox_url": settings.sandbox_url()})
     with store.transaction():
         row = store.one(Message, no=no, lock=True)
         if row["state"] != "queued":

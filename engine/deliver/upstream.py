@@ -51,6 +51,15 @@ def create(order_no: str, merchant_id: str, channel_id: str, item: str, quantity
     return no
 
 
+def again(order_no: str, merchant_id: str, item: str) -> str | None:
+    """The upstream order to go on with, when an earlier attempt wrote one that was not placed; made ready again."""
+    for row in of_order(order_no):
+        if (row["merchant_id"], row["item"]) == (merchant_id, item) and row["state"] in ("created", "failed"):
+            store.move(UPSTREAM, row["no"], "created", "tried again", row=row)
+            return row["no"]
+    return None
+
+
 def of_order(order_no: str) -> list[dict[str, Any]]:
     links = store.many(UpstreamLink, order_no=order_no)
     return store.many(UpstreamOrder, no=[link["upstream_no"] for link in links], order_by="no") if links else []

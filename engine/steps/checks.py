@@ -4,7 +4,6 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ..base.errors import Code, Refusal
-from ..trade import orders
 from .context import SaleContext
 from .registry import step
 
@@ -33,7 +32,7 @@ def within_purchase_cap(ctx: SaleContext, params: Mapping[str, Any]) -> None:
     for sku, quantity in ctx.chosen:
         if sku.purchase_cap is None:
             continue
-        held = orders.purchased(ctx.buyer_id, sku.cap_key)
+        held = ctx.pieces_held(sku.cap_key)
         if held + quantity > sku.purchase_cap:
             raise cap_reached(sku, held)
 

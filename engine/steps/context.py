@@ -6,7 +6,7 @@ from typing import Any, Mapping
 from ..base import clock, settings
 from ..config.catalog import Catalog, Partner, Scene, Sku, StepUse
 from ..flow import journal
-from ..trade import buyers, pricing
+from ..trade import buyers, orders, pricing
 
 
 class SaleContext:
@@ -37,6 +37,7 @@ class SaleContext:
         self.taken: list[tuple[Any, int]] = []
         self.gone: tuple[str, str] | None = None
         self.own_journal: list[dict[str, Any]] | None = None
+        self.held_before: Mapping[str, int] | None = None   # what the buyer holds by cap key, where no database is asked
 
     def facts(self) -> dict[str, Any]:
         """Every declared fact of a sale, closed."""
@@ -48,6 +49,10 @@ class SaleContext:
             self.own_journal.append({"n": use.number, "step": use.name, "state": state, "result": entry.get("result")})
         else:
             journal.record(self.subject_no, flow, use, state, release_no=self.release_no, **entry)
+
+    def pieces_held(self, cap_key: str) -> int:
+        """Pieces the buyer holds or is buying of what a purchase cap counts."""
+        return orders.purchased(self.buyer_id, cap_key) if self.held_before is None else self.held_before.get(cap_key, 0)
 
     @property
     def recipient(self) -> str:

@@ -49,29 +49,35 @@ class OpenUpstreamOrder:
         merchant = ctx.catalog.merchants[params["merchant"]]
         line = ctx.price.lines[0]
         item = params.get("item") or line["sku"]
-        no = upstream.create(ctx.subject_no, merchant.id, merchant.upstream_channel, item, line["quantity"])
+        no = upstream.again(ctx.subject_no, merchant.id, item) or upstream.create(
+            ctx.subject_no, merchant.id, merchant.upstream_channel, item, line["quantity"])
         return {"channel": merchant.upstream_channel, "facts": {
             "upstream.no": no, "upstream.item": item, "upstream.quantity": line["quantity"], "order.no": ctx.subject_no,
-            "order.title": ctx.order["title"], "buyer.phone": ctx.recipient}}
+            "order.title": ctx.order["title"], "buyer.phone": ctx.recipient,
+            **channels.common_facts(merchant.upstream_channel)}}
 
     def call(self, intent: dict, timeout_s: float | None) -> dict[str, Any]:
         return _outcome(wire.operate(channels.get(intent["channel"]), "charge", intent["facts"], timeout_s=timeout_s))
 
     def ask(self, intent: dict, timeout_s: float | None) -> dict[str, Any] | None:
         outcome = wire.operate(channels.get(intent["channel"]), "query", intent["facts"], timeout_s=timeout_s)
-        return None if outcome.state == "closed" else _outcome(outcome)
+        return None if outcome.state == "absent" else _outcome(outcome)
 
-    def conclude(self, ctx: SaleContext, params: Mapping[str, Any], intent: dict, outcome: dict) -> dict[str, Any]:
-        no = intent["facts"]["upstream.no"]
-        state = {"succeeded": "done", "accepted": "accepted", "pending": "accepted", "failed": "failed"}.get(
-            outcome["state"], "unknown")
-        if state == "unknown":                 # its intent stays, so the next attempt asks instead of repeating
-            raise StepFailed(f"the supplier's answer is not known: {outcome['reason']}", in_doubt=True)
+    def conclude(self, ctx: SaleContext, params: Mapping[str, Any], intent: dict, outcome: dict) -> Any:
+        no, said = intent["facts"]["upstream.no"], outcome["state"]
+        if said == "busy":
+            return StepFailed(f"the supplier is busy: {outcome['reason']}")
+        state = _UPSTREAM.get(said)
+        if state is None:
+            return StepFailed(f"the supplier's answer is not known: {outcome['reason']}", in_doubt=True)
         store.move(upstream.UPSTREAM, no, state, outcome["reason"] or "supplier's answer", external_no=outcome["external_no"],
                    error=outcome["reason"] if state == "failed" else None)
         if state == "failed":
             return StepFailed(f"the supplier refused: {outcome['reason']}", retryable=not outcome["sent"])
         return {"upstream_no": no, "external_no": outcome["external_no"], "state": state}
+
+
+_UPSTREAM = {"succeeded": "done", "accepted": "accepted", "pending": "accepted", "partial": "accepted", "failed": "failed"}
 
 
 def _outcome(outcome: Any) -> dict[str, Any]:

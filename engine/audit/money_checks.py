@@ -1,0 +1,124 @@
+"""Invariants 1, 2, 3 and 9: the ledger balances, payments add up, and money and facts belong together."""
+from __future__ import annotations
+
+from typing import Iterator
+
+from .. import store
+from ..ledger import chart
+from ..ledger.postings import LedgerPosting, LedgerTransaction, digest
+from .violation import Violation, rows
+
+PAGE = 5000
+
+
+def ledger_balances() -> Iterator[Violation]:
+    """1. Every transaction balances; the sum of all accounts is zero per currency; nothing was changed after posting."""
+    for no, currency, total in rows("SELECT transaction_no, currency, SUM(amount_minor) FROM ledger_posting "
+                                    "GROUP BY transaction_no, currency HAVING SUM(amount_minor) <> 0"):
+        yield Violation(1, no, f"its legs add up to {total} {currency}, not to 0")
+    for currency, total in rows("SELECT currency, SUM(amount_minor) FROM ledger_posting GROUP BY currency "
+                                "HAVING SUM(amount_minor) <> 0"):
+        yield Violation(1, currency, f"all accounts together hold {total}, not 0")
+    for no, in rows("SELECT DISTINCT p.transaction_no FROM ledger_posting p LEFT JOIN ledger_transaction t "
+                    "ON t.no = p.transaction_no WHERE t.no IS NULL"):
+        yield Violation(1, no, "postings without their transaction")
+    for name, in rows("SELECT DISTINCT account FROM ledger_posting"):
+        if chart.kind_of(name) is None:
+            yield Violation(1, name, "is not an account of the chart")
+    yield from _digests()
+
+
+def _digests() -> Iterator[Violation]:
+    after = ""
+    while True:
+        page = store.many(LedgerTransaction, columns=("no", "digest"), also="no > ?", params=(after,), order_by="no", limit=PAGE)
+        if not page:
+            return
+        legs: dict[str, list[tuple[str, str, int]]] = {row["no"]: [] for row in page}
+        for leg in store.many(LedgerPosting, also="transaction_no > ? AND transaction_no <= ?",
+                              params=(after, page[-1]["no"])):
+            if leg["transaction_no"] in legs:
+                legs[leg["transaction_no"]].append((leg["account"], leg["currency"], leg["amount_minor"]))
+        for row in page:
+            if digest(legs[row["no"]]) != row["digest"]:
+                yield Violation(1, row["no"], "its legs are not those that were posted")
+        after = page[-1]["no"]
+
+
+def payments_add_up() -> Iterator[Violation]:
+    """2. Σ tenders = payment amount = Σ allocations; refunds never exceed what was paid."""
+    for table, word in (("payment_tender", "tenders"), ("payment_allocation", "allocations")):
+        for no, amount, total in rows(
+                f"SELECT p.no, p.amount_minor, COALESCE(SUM(t.amount_minor), 0) FROM payment_order p LEFT JOIN {table} t "
+                "ON t.payment_no = p.no GROUP BY p.no, p.amount_minor HAVING COALESCE(SUM(t.amount_minor), 0) <> p.amount_minor"):
+            yield Violation(2, no, f"its {word} add up to {total}, its amount is {amount}")
+    for no, noted, total in rows(
+            "SELECT p.no, p.refunded_minor, COALESCE(SUM(r.amount_minor), 0) FROM payment_order p LEFT JOIN refund r "
+            "ON r.payment_no = p.no AND r.state = 'succeeded' GROUP BY p.no, p.refunded_minor "
+            "HAVING COALESCE(SUM(r.amount_minor), 0) <> p.refunded_minor"):
+        yield Violation(2, no, f"notes {noted} refunded, its refunds add up to {total}")
+    for no, amount, total in rows(
+            "SELECT p.no, p.amount_minor, SUM(r.amount_minor) FROM payment_order p JOIN refund r ON r.payment_no = p.no "
+            "AND r.state NOT IN ('failed', 'rejected') GROUP BY p.no, p.amount_minor HAVING SUM(r.amount_minor) > p.amount_minor"):
+        yield Violation(2, no, f"refunds of {total} against {amount} paid")
+    for no, amount, total in rows(
+            "SELECT o.no, o.subtotal_minor, SUM(l.list_minor) FROM trade_order o JOIN order_line l ON l.order_no = o.no "
+            "GROUP BY o.no, o.subtotal_minor, o.payable_minor HAVING SUM(l.list_minor) <> o.subtotal_minor "
+            "OR SUM(l.payable_minor) <> o.payable_minor OR SUM(l.list_minor - l.discount_minor) <> o.payable_minor"):
+        yield Violation(2, no, f"its lines ({total}) do not add up to the order ({amount})")
+
+
+def paid_means_settled() -> Iterator[Violation]:
+    """3. An order has reached `paid` if and only if its allocations are settled in the ledger, by one payment."""
+    for no, in rows("SELECT o.no FROM trade_order o LEFT JOIN ledger_transaction t ON t.order_no = o.no AND t.kind = "
+                    "'order_paid' WHERE o.paid_at_ms IS NOT NULL AND t.no IS NULL"):
+        yield Violation(3, no, "was paid, but the ledger does not know")
+    for no, state in rows("SELECT o.no, o.state FROM trade_order o JOIN ledger_transaction t ON t.order_no = o.no AND "
+                          "t.kind = 'order_paid' WHERE o.paid_at_ms IS NULL"):
+        yield Violation(3, no, f"is {state} and was never paid, but the ledger settled it")
+    for no, state, paid_at in rows("SELECT no, state, paid_at_ms FROM trade_order WHERE (paid_at_ms IS NULL) <> "
+                                   "(state IN ('draft', 'awaiting_payment', 'closed'))"):
+        yield Violation(3, no, f"is {state}, yet its time of payment is {paid_at}")
+    for no, kept in rows(
+            "SELECT o.no, COUNT(p.no) FROM trade_order o LEFT JOIN payment_order p ON p.order_no = o.no AND p.state = "
+            "'succeeded' AND p.surplus_minor = 0 WHERE o.payable_minor > 0 GROUP BY o.no, o.paid_at_ms "
+            "HAVING COUNT(p.no) <> CASE WHEN o.paid_at_ms IS NULL THEN 0 ELSE 1 END"):
+        yield Violation(3, no, f"keeps {kept} payments")
+    for no, payable, total in rows(
+            "SELECT o.no, o.payable_minor, SUM(CASE WHEN p.amount_minor > 0 AND p.account <> 'coupon_expense' "
+            "THEN p.amount_minor ELSE 0 END) FROM trade_order o JOIN ledger_transaction t ON t.order_no = o.no AND t.kind = "
+            "'order_paid' JOIN ledger_posting p ON p.transaction_no = t.no GROUP BY o.no, o.payable_minor "
+            "HAVING SUM(CASE WHEN p.amount_minor > 0 AND p.account <> 'coupon_expense' THEN p.amount_minor ELSE 0 END) "
+            "<> o.payable_minor"):
+        yield Violation(3, no, f"{total} were settled for an order of {payable}")
+
+
+# kind of ledger transaction → the facts that must have one: (subject, event, FROM …).
+_FACTS = {
+    "order_paid": ("no", "'order:' || no || ':paid'", "trade_order WHERE paid_at_ms IS NOT NULL"),
+    "surplus_received": ("no", "'payment:' || no || ':surplus'",
+                         "payment_order WHERE state = 'succeeded' AND surplus_minor > 0"),
+    "refund_approved": ("no", "'refund:' || no || ':approved'", "refund WHERE state NOT IN ('applied', 'rejected')"),
+    "refund_succeeded": ("no", "'refund:' || no || ':succeeded'", "refund WHERE state = 'succeeded'"),
+    "pool_topped_up": ("l.partner_id", "'pool:' || l.partner_id || ':' || l.ref",
+                       "pool_log l JOIN partner_pool p ON p.partner_id = l.partner_id "
+                       "WHERE l.kind = 'top_up' AND p.unit = 'money'"),
+}
+
+
+def money_events_match() -> Iterator[Violation]:
+    """9. Every money event has its posting, every posting its event."""
+    for kind, (subject, event, source) in _FACTS.items():
+        facts = f"(SELECT {subject} AS subject, {event} AS event FROM {source})"
+        for no, name in rows(f"SELECT f.subject, f.event FROM {facts} f LEFT JOIN ledger_transaction t ON t.event = f.event "
+                             "AND t.kind = ? WHERE t.no IS NULL", kind):
+            yield Violation(9, no, f"happened, but nothing was posted as {name}")
+        for no, name in rows(f"SELECT t.no, t.event FROM ledger_transaction t LEFT JOIN {facts} f ON f.event = t.event "
+                             "WHERE t.kind = ? AND f.event IS NULL", kind):
+            yield Violation(9, no, f"posts {name}, which never happened")
+    marks = ", ".join("?" * (len(_FACTS) + 1))
+    for no, kind in rows(f"SELECT no, kind FROM ledger_transaction WHERE kind NOT IN ({marks})", *_FACTS, "reversal"):
+        yield Violation(9, no, f"is of the unknown kind {kind}")
+    for no, in rows("SELECT t.no FROM ledger_transaction t LEFT JOIN ledger_transaction o ON o.no = t.reverses "
+                    "WHERE t.kind = 'reversal' AND o.no IS NULL"):
+        yield Violation(9, no, "reverses a transaction that does not exist")

@@ -1,0 +1,173 @@
+"""Invariants 4 to 8 and 10: entitlements, coupons, pools, once-only facts, states, and prices that can be recomputed."""
+from __future__ import annotations
+
+from typing import Any, Iterator
+
+from .. import store
+from ..config.catalog import Scene
+from ..config.live import live
+from ..deliver.entitlements import Entitlement
+from ..runs import hooks
+from ..steps.context import SaleContext
+from ..trade import orders, pricing
+from ..trade.quotes import Quote
+from .violation import Violation, rows
+
+PAGE = 1000
+GRANTING = ("paid", "fulfil", "charge")
+
+
+def entitlements_match() -> Iterator[Violation]:
+    """4. A completed order has each entitlement once; a fully refunded one has none left; none without a paid order."""
+    for order in _pages(orders.TradeOrder, ("no", "scene_id", "release_no", "state"), state=["completed", "refunded"]):
+        found = {(e["line_n"], e["grant_n"], e["state"]) for e in order["entitlements"]}
+        if order["state"] == "refunded":
+            if any(state == "active" for _, _, state in found):
+                yield Violation(4, order["no"], "is refunded and still has entitlements")
+            continue
+        scene = live.release(order["release_no"]).scene(order["scene_id"])
+        wanted = _granted_by(scene, order["lines"])
+        missing = wanted - {(line_n, grant_n) for line_n, grant_n, _ in found}
+        if missing:
+            yield Violation(4, order["no"], f"is completed without its entitlements {sorted(missing)} (line, grant)")
+    for no, order_no in rows("SELECT e.no, e.order_no FROM entitlement e LEFT JOIN trade_order o ON o.no = e.order_no "
+                             "WHERE e.state = 'active' AND (o.no IS NULL OR o.paid_at_ms IS NULL)"):
+        yield Violation(4, no, f"is active for order {order_no}, which is not paid")
+    for no, in rows("SELECT no FROM entitlement WHERE quota_total IS NOT NULL AND (quota_used > quota_total OR quota_used < 0)"):
+        yield Violation(4, no, "more of its quota is used than it has")
+
+
+def _granted_by(scene: Scene, lines: list[dict[str, Any]]) -> set[tuple[int, int]]:
+    """(line, grant) an order of this scene must have when complete. A step with a `when` is judged by its journal."""
+    uses = [s for name in GRANTING if name in scene.flows for s in scene.flows[name].steps if s.name == "grant_entitlements"]
+    if not any(use.when is None for use in uses):
+        return set()
+    return {(line["n"], g) for line in lines for g in range(1, len(scene.skus[line["sku"]].grants) + 1)}
+
+
+def _pages(table: Any, columns: tuple[str, ...], **where: Any) -> Iterator[dict[str, Any]]:
+    """Orders with their lines and entitlements, a page at a time."""
+    after = ""
+    while True:
+        page = store.many(table, columns=columns, also="no > ?", params=(after,), order_by="no", limit=PAGE, **where)
+        if not page:
+            return
+        span = {"also": "order_no >= ? AND order_no <= ?", "params": (page[0]["no"], page[-1]["no"])}
+        lines, granted = store.many(orders.OrderLine, **span), store.many(Entitlement, **span)
+        by_order: dict[str, dict[str, Any]] = {row["no"]: dict(row, lines=[], entitlements=[]) for row in page}
+        for kind, found in (("lines", lines), ("entitlements", granted)):
+            for row in found:
+                if row["order_no"] in by_order:
+                    by_order[row["order_no"]][kind].append(row)
+        yield from by_order.values()
+        after = page[-1]["no"]
+
+
+def coupons_count() -> Iterator[Violation]:
+    """5. A coupon is held or redeemed at most once for a quote; budgets and caps are never exceeded; counters are true."""
+    live_holds = ("SELECT coupon_id, COUNT(*) AS n, SUM(amount_minor) AS minor FROM coupon_hold WHERE state IN "
+                  "('held', 'redeemed') AND counted = ? GROUP BY coupon_id")
+    for coupon, used, minor, n, held in rows(
+            f"SELECT u.coupon_id, u.used, u.used_minor, COALESCE(h.n, 0), COALESCE(h.minor, 0) FROM coupon_usage u LEFT JOIN "
+            f"({live_holds}) h ON h.coupon_id = u.coupon_id WHERE u.used <> COALESCE(h.n, 0) OR u.used_minor <> "
+            "COALESCE(h.minor, 0)", True):
+        yield Violation(5, coupon, f"counts {used} uses of {minor}, there are {n} of {held}")
+    for coupon, used, cap, minor, budget in rows(
+            "SELECT coupon_id, used, cap_total, used_minor, budget_minor FROM coupon_usage WHERE used > cap_total OR "
+            "used_minor > budget_minor OR used < 0"):
+        yield Violation(5, coupon, f"{used} used of {cap}, {minor} spent of {budget}")
+    for coupon, buyer, used, cap, n in rows(
+            "SELECT u.coupon_id, u.buyer_id, u.used, u.cap, COALESCE(h.n, 0) FROM coupon_buyer_usage u LEFT JOIN (SELECT "
+            "coupon_id, buyer_id, COUNT(*) AS n FROM coupon_hold WHERE state IN ('held', 'redeemed') AND counted_buyer = ? "
+            "GROUP BY coupon_id, buyer_id) h ON h.coupon_id = u.coupon_id AND h.buyer_id = u.buyer_id "
+            "WHERE u.used <> COALESCE(h.n, 0) OR u.used > u.cap", True):
+        yield Violation(5, coupon, f"buyer {buyer} counts {used} of {cap}, there are {n}")
+    for coupon, quote, n in rows("SELECT coupon_id, quote_no, COUNT(*) FROM coupon_hold GROUP BY coupon_id, quote_no "
+                                 "HAVING COUNT(*) > 1"):
+        yield Violation(5, coupon, f"is held {n} times for quote {quote}")
+    for no, state, order_state in rows(
+            "SELECT h.no, h.state, o.state FROM coupon_hold h JOIN trade_order o ON o.no = h.order_no WHERE "
+            "(h.state = 'redeemed' AND o.paid_at_ms IS NULL) OR (h.state = 'held' AND (o.paid_at_ms IS NOT NULL "
+            "OR o.state = 'closed')) OR (h.state = 'released' AND o.state <> 'closed')"):
+        yield Violation(5, no, f"is {state}, its order is {order_state}")
+
+
+def pools_hold() -> Iterator[Violation]:
+    """6. A partner's pool never goes below its floor; drawn − returned = charged orders; its log adds up."""
+    for partner, balance, floor, topped_up, drawn, returned in rows(
+            "SELECT partner_id, balance, floor, topped_up, drawn, returned FROM partner_pool"):
+        if drawn and balance < floor:
+            yield Violation(6, partner, f"holds {balance}, below its floor of {floor}")
+        if balance != topped_up - drawn + returned:
+            yield Violation(6, partner, f"holds {balance}, but {topped_up} − {drawn} + {returned} went through it")
+        charged = rows("SELECT COALESCE(SUM(amount), 0) FROM charge WHERE partner_id = ? AND state = 'charged'", partner)[0][0]
+        if drawn - returned != charged:
+            yield Violation(6, partner, f"drew {drawn} and got {returned} back, but its charges are {charged}")
+        logged = dict(rows("SELECT kind, SUM(amount) FROM pool_log WHERE partner_id = ? GROUP BY kind", partner))
+        if (logged.get("top_up", 0), logged.get("draw", 0), logged.get("return", 0)) != (topped_up, drawn, returned):
+            yield Violation(6, partner, f"its log {dict(logged)} does not add up to its totals")
+    for no, state in rows("SELECT c.no, c.state FROM charge c JOIN trade_order o ON o.no = c.order_no WHERE "
+                          "(c.state = 'charged') <> (o.paid_at_ms IS NOT NULL)"):
+        yield Violation(6, no, f"is {state}, which its order is not")
+
+
+def facts_once() -> Iterator[Violation]:
+    """7. One notice is applied at most once: no payment or refund succeeds twice."""
+    for table, word in (("payment_log", "payment"), ("refund_log", "refund"), ("charge_log", "charge")):
+        for no, n in rows(f"SELECT no, COUNT(*) FROM {table} WHERE to_state IN ('succeeded', 'charged') GROUP BY no "
+                          "HAVING COUNT(*) > 1"):
+            yield Violation(7, no, f"this {word} succeeded {n} times")
+    for event, n in rows("SELECT event, COUNT(*) FROM ledger_transaction GROUP BY event HAVING COUNT(*) > 1"):
+        yield Violation(7, event, f"was posted {n} times")
+    for no, channel, channel_no, n in rows(
+            "SELECT MIN(no), channel_id, channel_no, COUNT(*) FROM payment_order WHERE state = 'succeeded' AND channel_no IS "
+            "NOT NULL AND channel_id <> '' GROUP BY channel_id, channel_no HAVING COUNT(*) > 1"):
+        yield Violation(7, no, f"{channel} {channel_no} stands for {n} payments")
+
+
+def states_moved() -> Iterator[Violation]:
+    """8. No state was reached by a transition that is not in its table."""
+    for machine in store.MACHINES.values():
+        if machine.log is None:
+            continue
+        log, table = machine.log._meta.table_name, machine.table._meta.table_name
+        for from_state, to_state, no, n in rows(f"SELECT from_state, to_state, MIN(no), COUNT(*) FROM {log} "
+                                                "GROUP BY from_state, to_state"):
+            if not machine.allows(from_state, to_state):
+                yield Violation(8, no, f"{machine.name} went from {from_state or 'nothing'} to {to_state} ({n} times)")
+        for no, state, logged in rows(
+                f'SELECT t."{machine.key}", t.state, l.to_state FROM {table} t LEFT JOIN {log} l ON l.id = (SELECT MAX(id) '
+                f'FROM {log} x WHERE x.no = t."{machine.key}") WHERE l.to_state IS NULL OR l.to_state <> t.state'):
+            yield Violation(8, no, f"{machine.name} is {state}, its log ends at {logged or 'nothing'}")
+        for no, from_state, before in rows(
+                f"SELECT no, from_state, before FROM (SELECT no, from_state, LAG(to_state, 1, '') OVER (PARTITION BY no "
+                f"ORDER BY id) AS before FROM {log}) chain WHERE from_state <> before"):
+            yield Violation(8, no, f"{machine.name} moved from {from_state}, but was {before or 'not born'}")
+
+
+def quotes_recompute() -> Iterator[Violation]:
+    """10. Recomputing an order's quote from its stored facts under its pinned release gives the same quote."""
+    after = ""
+    while True:
+        page = store.many(Quote, state="adopted", also="no > ?", params=(after,), order_by="no", limit=PAGE)
+        if not page:
+            return
+        for row in page:
+            again = recompute(row)
+            if again != row["result"]:
+                yield Violation(10, row["no"], f"recomputed: {again['payable_minor']}, quoted: {row['payable_minor']}"
+                                               if again["payable_minor"] != row["result"]["payable_minor"]
+                                else "recomputed: the same sum, made up differently")
+        after = page[-1]["no"]
+
+
+def recompute(row: dict[str, Any]) -> dict[str, Any]:
+    """A stored quote's price, made again from its stored facts; reads nothing but its release."""
+    catalog = live.release(row["release_no"])
+    scene = catalog.scene(row["scene_id"])
+    partner = catalog.partner(row["partner_id"]) if row["partner_id"] else None
+    ctx = SaleContext(row["no"], catalog, scene, row["buyer_id"], None, partner)
+    ctx.chosen, ctx.fields, ctx.base = pricing.wanted(scene, row["items"]), row["fields"], row["facts"]
+    ctx.wanted_coupons, ctx.excluded, ctx.now_ms, ctx.own_journal = row["wanted"], row["excluded"], row["created_at_ms"], []
+    hooks(ctx, "quote", "price")
+    return ctx.price.result()
