@@ -21,7 +21,8 @@ FLOORS = {
     "engine.trade": 4, "engine.flow": 4, "engine.wire": 4,
     "engine.ledger": 5, "engine.pay": 6, "engine.deliver": 6,
     "engine.steps": 7, "engine.watch": 7,
-    "engine.sale": 8, "engine.audit": 8, "engine.rehearse": 8,
+    # Floor 8 has a gallery: what looks down at the story, and what starts all of it.
+    "engine.sale": 8, "engine.audit": 8.3, "engine.rehearse": 8.3, "engine.startup": 8.6,
     "engine.api": 9, "engine.workers": 9, "console": 9, "sandbox": 9,
     "engine.cli": 10, "run": 11,
 }

@@ -5,12 +5,8 @@ import getpass
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .roles import ROOT
-
-if TYPE_CHECKING:
-    from ..config.vocabulary import Vocabulary
 
 
 def register(commands) -> None:
@@ -38,30 +34,33 @@ def register(commands) -> None:
 
 
 def check_folder(args) -> int:
+    from ..config import rules
     from ..config.check import check
-    from ..config.releases import digest_of
+    from ..startup import vocabulary
 
-    files, problems = read_catalogue(args.folder)
-    problems += check(files, vocabulary()).problems
-    for problem in problems:
+    require_catalogue(args.folder)
+    result = check(args.folder, vocabulary())
+    for problem in result.problems:
         print(problem)
-    if problems:
-        print(counted(problems), file=sys.stderr)
+    for note in result.notes:
+        print(f"note: {note}", file=sys.stderr)
+    evaluator, why = rules.backend()
+    print(f"rule sets are evaluated by {evaluator} ({why})", file=sys.stderr)
+    if result.problems:
+        print(counted(result.problems), file=sys.stderr)
         return 1
-    print(f"{len(files)} files are sound; digest {digest_of(files)[:12]}")
+    print("sound: " + ", ".join(f"{count} {kind}" for kind, count in result.counts.items() if count))
     return 0
 
 
 def publish(args) -> int:
-    from ..base.errors import Code, Refusal
+    from ..base.errors import Refusal
     from ..config import releases
+    from ..startup import vocabulary
 
     open_store()
-    files, problems = read_catalogue(args.folder)
     try:
-        if problems:
-            raise Refusal(Code.CHECK_FAILED, details=[releases.as_detail(problem) for problem in problems])
-        no = releases.publish(files, args.note, author_of(args), vocabulary())
+        no = releases.publish(catalogue_files(args.folder), args.note, author_of(args), vocabulary())
     except Refusal as refusal:
         print_details(refusal)
         raise
@@ -100,6 +99,7 @@ def show_diff(args) -> int:
 def rollback(args) -> int:
     from ..base.errors import Refusal
     from ..config import releases
+    from ..startup import vocabulary
 
     open_store()
     try:
@@ -122,43 +122,31 @@ def export(args) -> int:
 
 # shared by these commands and by `ready`
 
-def vocabulary() -> Vocabulary:
-    """What the checker must know of the rooms above it: the steps, and how examples are run."""
-    from ..steps import vocabulary as words
+def require_catalogue(folder: Path) -> None:
+    from ..base.errors import Code, Refusal
+    from ..config.reader import KINDS
 
-    return words.vocabulary()
+    if not any((folder / kind).is_dir() for kind in KINDS):
+        raise Refusal(Code.NOT_FOUND, f"there is no catalogue in {folder}: it has none of the folders {', '.join(KINDS)}")
 
 
 def catalogue_files(folder: Path) -> dict[str, str]:
-    """The catalogue below a folder, as text by path. Refusal CHECK_FAILED when a file can't be read."""
+    """The catalogue below a folder: {path: text}. Refusal CHECK_FAILED when a file in it can't be taken as text or
+    would be left out; what is wrong inside one is for the checker to say."""
     from ..base.errors import Code, Refusal
+    from ..config.check import documents
+    from ..config.reader import read_folder
     from ..config.releases import as_detail
 
-    files, problems = read_catalogue(folder)
-    if problems:
-        raise Refusal(Code.CHECK_FAILED, details=[as_detail(problem) for problem in problems])
+    require_catalogue(folder)
+    try:
+        files = documents(folder)
+    except (OSError, UnicodeDecodeError):
+        files = {}
+    lost = [problem for problem in read_folder(folder)[1] if problem.file not in files]
+    if lost:
+        raise Refusal(Code.CHECK_FAILED, details=[as_detail(problem) for problem in lost])
     return files
-
-
-def read_catalogue(folder: Path) -> tuple[dict[str, str], list]:
-    """({path: text}, problems): what stands in the kinds' folders. Problems are of files that can't be taken as text at
-    all; what is wrong inside one is for the checker to say."""
-    from ..base.errors import Code, Refusal
-    from ..config.reader import read_folder
-
-    sources, problems = read_folder(folder)
-    files = {path: (folder / path).read_bytes().decode() for of_kind in sources.values() for path in of_kind}
-    unread = []
-    for problem in problems:
-        try:
-            if not problem.file.endswith(".yaml"):
-                raise OSError(problem.message)
-            files[problem.file] = (folder / problem.file).read_bytes().decode()
-        except (OSError, UnicodeDecodeError):
-            unread.append(problem)
-    if not files and not unread:
-        raise Refusal(Code.NOT_FOUND, f"there is no catalogue in {folder}: no file in any of its kinds' folders")
-    return files, unread
 
 
 def open_store() -> None:

@@ -52,7 +52,8 @@ def publish_samples(folder: Path = roles.ROOT) -> int | None:
     """Publish the catalogue that lies beside the code, when nothing was ever published; returns its number if so."""
     from ..base.errors import Code, Refusal
     from ..config import releases
-    from .catalogue import catalogue_files, vocabulary
+    from ..startup import vocabulary
+    from .catalogue import catalogue_files
 
     if releases.live_no():
         return None
@@ -70,8 +71,8 @@ def sample_order() -> dict[str, Any] | None:
     """A body that POST /v1/orders takes, from the live release."""
     from ..config import releases
     from ..config.check import check
+    from ..startup import vocabulary
     from . import welcome
-    from .catalogue import vocabulary
 
     catalog = check(releases.files(releases.live_no()), vocabulary(), examples=False).catalog
     return welcome.sample_order(list(catalog.scenes.values())) if catalog else None

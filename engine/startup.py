@@ -1,0 +1,26 @@
+"""Starting a process: its log, the databases, what lower rooms must be told of higher ones, and the live catalogue."""
+from __future__ import annotations
+
+from functools import lru_cache
+
+from . import rehearse, store, wire
+from .base import logs
+from .config.live import live
+from .config.vocabulary import Vocabulary
+from .steps import registry
+
+
+@lru_cache(maxsize=None)
+def vocabulary() -> Vocabulary:
+    """What the checker must know of the rooms above it: the steps there are, and how examples are run."""
+    return Vocabulary(steps={name: step.spec for name, step in registry.load().items()},
+                      run_scene_example=rehearse.run_scene_example, run_channel_example=wire.run_example,
+                      check_channel=wire.check_channel)
+
+
+def start(role: str) -> None:
+    """Once per process, after any fork, before it serves. `role` (api, console, worker …) is how the studio shows it."""
+    logs.setup()
+    store.open_all()
+    wire.forbid_in(store.in_transaction)
+    live.start(vocabulary(), role)
