@@ -1,0 +1,162 @@
+"""Casts: how one value is written on the wire, and how it is read back. Each works in both directions where it can.
+
+`{payment.amount:fen}` writes 990, `{payment.amount:yuan}` writes 9.90; `amount: {fen: amount.total}` reads 990.
+"""
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import zlib
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Callable, NamedTuple
+from urllib.parse import quote, unquote
+
+from ..base import clock, money
+from . import codecs
+from .model import Unreadable
+
+
+class Setting(NamedTuple):
+    """What a cast must know beside the value: the currency of amounts, the zone of times written without one."""
+    currency: str
+    zone: str
+
+
+class Cast(NamedTuple):
+    word: str
+    takes: str                                              # money | time | text
+    write: Callable[[Any, Setting], Any]
+    read: Callable[[Any, Setting], Any] | None = None       # None: can't be undone (a digest)
+
+
+_DIGITS = re.compile(r"[0-9]{1,15}\Z")
+
+
+def as_text(value: Any) -> str:
+    """The text of a plain value as forms and signatures write it; nested values become compact JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, Decimal)):
+        return str(value)
+    return codecs.write_json(value).decode()
+
+
+def as_bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def read_text(raw: Any, _: Setting) -> str:
+    if isinstance(raw, (dict, list)):
+        raise Unreadable("a single value was expected, not a structure")
+    return as_text(raw)
+
+
+def _read_minor(raw: Any, _: Setting) -> int:
+    if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < 10 ** 15:
+        return raw
+    if isinstance(raw, str) and _DIGITS.match(raw):
+        return int(raw)
+    raise Unreadable("an amount in minor units is a whole number")
+
+
+def _read_major(raw: Any, setting: Setting) -> int:
+    if isinstance(raw, (str, Decimal)) or (isinstance(raw, int) and not isinstance(raw, bool)):
+        try:
+            amount_minor = money.parse_major(raw, setting.currency)
+        except money.MoneyError as error:
+            raise Unreadable(str(error)) from None
+        if amount_minor >= 0:
+            return amount_minor
+    raise Unreadable("an amount in major units is a decimal, not below zero")
+
+
+def _read_unix(raw: Any, _: Setting) -> int:
+    return _whole(raw) * 1000
+
+
+def _read_unix_ms(raw: Any, _: Setting) -> int:
+    return _whole(raw)
+
+
+def _whole(raw: Any) -> int:
+    if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < 10 ** 15:
+        return raw
+    if isinstance(raw, str) and _DIGITS.match(raw):
+        return int(raw)
+    raise Unreadable("a time was expected as a whole number")
+
+
+def _write_rfc3339(at_ms: int, setting: Setting) -> str:
+    local = clock.to_datetime(at_ms).astimezone(clock.zone(setting.zone))
+    return local.isoformat(timespec="seconds")
+
+
+def _read_rfc3339(raw: Any, _: Setting) -> int:
+    try:
+        return clock.parse_rfc3339(read_text(raw, _))
+    except ValueError:
+        raise Unreadable("a time was expected as 2026-11-21T12:00:00+08:00") from None
+
+
+def _format(pattern: str) -> Cast:
+    def write(at_ms: int, setting: Setting) -> str:
+        return clock.to_datetime(at_ms).astimezone(clock.zone(setting.zone)).strftime(pattern)
+
+    def read(raw: Any, setting: Setting) -> int:
+        try:
+            moment = datetime.strptime(read_text(raw, setting), pattern)
+        except ValueError:
+            raise Unreadable(f"a time was expected in the form {pattern}") from None
+        return clock.from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=clock.zone(setting.zone)))
+    return Cast(pattern, "time", write, read)
+
+
+def _shorten(most: int) -> Cast:
+    return Cast(f"max({most})", "text", lambda v, _: as_text(v)[:most], read_text)
+
+
+def _digest(word: str) -> Cast:
+    return Cast(word, "text", lambda v, _: hashlib.new(word, as_bytes(as_text(v))).hexdigest())
+
+
+def _read_base64(raw: Any, setting: Setting) -> str:
+    return codecs.decode_bytes(read_text(raw, setting), "base64").decode("utf-8", "surrogateescape")
+
+
+_TABLE = {cast.word: cast for cast in (
+    Cast("minor", "money", lambda v, _: v, _read_minor),
+    Cast("major", "money", lambda v, s: money.format_major(v, s.currency), _read_major),
+    Cast("unix", "time", lambda v, _: v // 1000, _read_unix),
+    Cast("unix_ms", "time", lambda v, _: v, _read_unix_ms),
+    Cast("rfc3339", "time", _write_rfc3339, _read_rfc3339),
+    Cast("text", "text", lambda v, _: as_text(v), read_text),
+    Cast("int", "text", lambda v, _: _whole(v), lambda v, _: _whole(v)),
+    Cast("upper", "text", lambda v, _: as_text(v).upper(), read_text),
+    Cast("lower", "text", lambda v, _: as_text(v).lower(), read_text),
+    Cast("url", "text", lambda v, _: quote(as_text(v), safe=""), lambda v, s: unquote(read_text(v, s))),
+    Cast("base64", "text", lambda v, _: base64.b64encode(as_bytes(as_text(v))).decode(), _read_base64),
+    _digest("md5"), _digest("sha1"), _digest("sha256"),
+    Cast("crc32", "text", lambda v, _: zlib.crc32(as_bytes(as_text(v)))),
+)}
+_TABLE["fen"] = _TABLE["minor"]       # the words people say for yuan; right for every currency, read best for CNY
+_TABLE["yuan"] = _TABLE["major"]
+WORDS = tuple(_TABLE)
+MONEY_WORDS = ("fen", "yuan", "minor", "major")
+TIME_WORDS = ("unix", "unix_ms", "rfc3339")
+_MAX = re.compile(r"max\(([1-9][0-9]{0,4})\)\Z")
+
+
+def cast_named(word: str) -> Cast | None:
+    """The cast of a word: one of `WORDS`, `max(64)`, or a date pattern such as `%Y%m%d%H%M%S`; None if there is none."""
+    if word in _TABLE:
+        return _TABLE[word]
+    if word.startswith("%"):
+        return _format(word)
+    match = _MAX.match(word)
+    return _shorten(int(match[1])) if match else None

@@ -1,0 +1,117 @@
+"""Running a channel file's own `examples:`. An example fixes the moment, the nonce and test secrets, so that every byte of a
+request, and the verdict on every answer and notice, is known beforehand.
+
+given: {operation, facts, at, nonce, answer?}   → then: text, signature, method, url, headers, body, json, client, needs,
+                                                   sent, state, fields, reason
+given: {notice, at, headers, query?, body|json|form} → then: notices [{dedupe_key, fields}] | refused: code
+given: {answer_to, verdict, reason?}            → then: status, headers, body
+"""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ..base import clock
+from . import casts, channel, codecs, testkeys
+from .compile import Channel, compile_channel
+from .model import FactMissing, IncomingRequest, NoticeRejected, Reply, Unreadable, WireError
+from .secrets import Given
+
+
+def run_example(doc: Mapping[str, Any], example: Mapping[str, Any]) -> list[str]:
+    """Differences between what the example expects and what happens; [] when it holds."""
+    given, then = example.get("given", {}), example.get("then", {})
+    try:
+        ch = compile_channel(doc, Given(_test_secrets(doc, example)))
+        if "operation" in given:
+            found = _operation(ch, given)
+        elif "notice" in given:
+            found = _notice(ch, given)
+        elif "answer_to" in given:
+            status, headers, body = channel.answer(ch, given["answer_to"], given["verdict"], given.get("reason", ""))
+            found = {"status": status, "headers": headers, "body": body.decode()}
+        else:
+            return ["given: say operation, notice or answer_to"]
+    except WireError as error:
+        return [str(error)]
+    return [line for key, expected in then.items() for line in _compare(f"then.{key}", expected, found.get(key))]
+
+
+def _test_secrets(doc: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any]:
+    values = {**doc.get("test_secrets", {}), **example.get("secrets", {})}
+    named: dict[str, Any] = {}
+    for name, value in values.items():
+        kind = doc.get("secrets", {}).get(name, {}).get("as", "text")
+        if isinstance(value, Mapping):
+            named[name] = {key_id: testkeys.named(str(text), "public_key") for key_id, text in value.items()}
+        else:
+            named[name] = testkeys.named(str(value), kind if kind == "private_key" else "public_key")
+    return named
+
+
+def _at_ms(given: Mapping[str, Any]) -> int:
+    at = given.get("at", 0)
+    return at * 1000 if isinstance(at, int) else clock.parse_rfc3339(at)
+
+
+def _operation(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
+    op = channel.operation_of(ch, given["operation"])
+    now_ms = _at_ms(given)
+    scope = ch.scope(dict(given.get("facts", {})), now_ms, str(given.get("nonce", "")))
+    scope.names["token"] = given.get("token", "")
+    found: dict[str, Any] = {"sent": op.sends, "needs": sorted(op.needs)}
+    try:
+        request = channel.prepare(ch, op, scope)
+    except (FactMissing, Unreadable) as error:
+        return {**found, "refused": str(error)}
+    found |= {"text": request.text, "signature": request.signature, "method": request.method, "url": request.url,
+              "headers": dict(request.headers), "body": request.body.decode()}
+    if op.plan.body_kind and request.body:
+        found["json"] = codecs.read_body(op.plan.body_kind, request.body)
+    if not op.sends:
+        outcome = channel.for_client(op, scope, channel.Outcome("pending"))
+    elif "answer" in given:
+        outcome = channel.conclude(ch, op, scope, request, _reply(given["answer"]), now_ms)
+    else:
+        return found
+    fields = {name: value for name, value in outcome.fields.items() if name != "state"}
+    return {**found, "state": outcome.state, "fields": fields, "client": dict(outcome.client), "reason": outcome.reason}
+
+
+def _reply(answer: Mapping[str, Any]) -> Reply:
+    headers = {name.lower(): str(value) for name, value in answer.get("headers", {}).items()}
+    return Reply(answer.get("status", 200), headers, _body(answer))
+
+
+def _body(spec: Mapping[str, Any]) -> bytes:
+    for kind in ("json", "form", "xml"):
+        if kind in spec:
+            return codecs.CODECS[kind].write(spec[kind], casts.as_text)
+    return str(spec.get("body", "")).encode()
+
+
+def _notice(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
+    headers = {name.lower(): str(value) for name, value in given.get("headers", {}).items()}
+    query = {name: str(value) for name, value in given.get("query", {}).items()}
+    request = IncomingRequest(given.get("method", "POST"), given.get("path", "/"), query, headers, _body(given),
+                              codecs.write_query(query, casts.as_text))
+    try:
+        notices = channel.receive(ch, given["notice"], request, _at_ms(given))
+    except NoticeRejected as error:
+        return {"refused": error.code, "reason": error.reason}
+    return {"notices": [{"dedupe_key": notice.dedupe_key, "fields": dict(notice.fields)} for notice in notices]}
+
+
+def _compare(where: str, expected: Any, found: Any) -> list[str]:
+    """Headers are compared one by one (a request has more of them than an example names); all else as a whole."""
+    if where == "then.headers" and isinstance(found, Mapping):
+        lower = {name.lower(): value for name, value in found.items()}
+        return [line for name, value in expected.items() for line in _compare(f"{where}.{name}", value, lower.get(name.lower()))]
+    if where == "then.reason" and isinstance(found, str) and expected in found:
+        return []
+    if expected == found:
+        return []
+    return [f"{where}: expected {_shown(expected)}, found {_shown(found)}"]
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, str) or value is None else codecs.write_json(value).decode()

@@ -1,0 +1,74 @@
+"""Receiving from a channel: verify (signature and freshness) → open → map → match → name the event; and answering it."""
+from __future__ import annotations
+
+import logging
+
+from ..base import clock, signal
+from . import casts, codecs, mapping, opening, signing
+from .compile import Channel, Event, read_message
+from .model import IncomingRequest, Message, Notice, NoticeRejected, Unreadable, Unverified
+from .templates import Scope
+
+_log = logging.getLogger("salewright.wire")
+
+
+def receive(ch: Channel, event: str, request: IncomingRequest, now_ms: int | None = None) -> list[Notice]:
+    """The verified notices of one incoming call: one, several of a batch, or none when the file's `when:` passes it over.
+
+    NoticeRejected when it is not to be believed, can't be read, or is not for us. The caller still compares number,
+    amount, currency and state with what it knows, and applies each `dedupe_key` once.
+    """
+    try:
+        return _receive(ch, _event(ch, event), request, clock.now_ms() if now_ms is None else now_ms)
+    except NoticeRejected as error:
+        signal.emit("wire.notice_rejected", 1, channel=ch.id, event=event, code=error.code)
+        _log.warning("notice rejected", extra={"channel": ch.id, "event": event, "code": error.code, "reason": error.reason})
+        raise
+
+
+def _event(ch: Channel, event: str) -> Event:
+    if event not in ch.events:
+        raise NoticeRejected(f"the channel {ch.id} has no notice {event!r}", "event_unknown")
+    return ch.events[event]
+
+
+def _receive(ch: Channel, event: Event, request: IncomingRequest, now_ms: int) -> list[Notice]:
+    whole = read_message(request, event.body_kind)
+    notices = []
+    try:
+        items = opening.items_of(whole.tree, *event.split) if event.split else [whole.tree]
+        for item in items:
+            scope = ch.scope(now_ms=now_ms)
+            scope.message = Message(whole.method, whole.host, whole.path, whole.query, whole.query_text, whole.headers,
+                                    whole.body, item)
+            signing.verify(event.checks, scope, now_ms)
+            scope.opened = event.open(item, scope)
+            if event.when is None or event.when(scope.message, scope.opened):
+                notices.append(_notice(ch, event, scope))
+    except Unverified as error:
+        raise NoticeRejected(error.reason, error.code) from None
+    except opening.Sealed as error:
+        raise NoticeRejected(str(error), "undecryptable") from None
+    except Unreadable as error:
+        raise NoticeRejected(str(error), "unreadable") from None
+    return notices
+
+
+def _notice(ch: Channel, event: Event, scope: Scope) -> Notice:
+    fields = event.take.read(scope.message, scope.opened, ch.setting)
+    wrong = mapping.mismatch(event.match, fields, scope, all_needed=True)
+    if wrong:
+        raise NoticeRejected(wrong, "mismatch")
+    keys = [casts.as_text(hole.get(scope)) for hole in event.once_by]
+    return Notice(event.name, ":".join([event.name, *keys]), fields)
+
+
+def answer(ch: Channel, event: str, verdict: str, reason: str = "") -> tuple[int, dict[str, str], bytes]:
+    """(status, headers, body) in the sender's own words; verdict: success · failure · duplicate."""
+    said = _event(ch, event).answers[verdict]
+    scope = ch.scope()
+    scope.names["reason"] = reason
+    if said.kind is None:
+        return said.status, {}, b""
+    codec = codecs.CODECS[said.kind]
+    return said.status, {"content-type": codec.content_type}, codec.write(said.body(scope), casts.as_text)

@@ -1,0 +1,93 @@
+"""From a verified body to the document that is mapped: decrypt, unwrap, go down, split a batch.
+
+`open:` is one step or a list of them. Each takes something out of the document and, unless `into:` says where to put it,
+makes it the document:
+  {in: data}                                   a part of it (`*_response`: the first member that ends so)
+  {json: msg}                                  a JSON text inside it
+  {aes_gcm: {key, of, nonce, aad}, as: json}   a sealed part, by any cipher of `crypto.CIPHERS`
+"""
+from __future__ import annotations
+
+import copy
+from typing import Any, Callable, Mapping
+
+from . import casts, codecs, crypto, paths
+from .model import Unreadable
+from .templates import Draft, Path, Scope
+
+Step = Callable[[Any, Scope], Any]
+
+
+class Sealed(Unreadable):
+    """A sealed part could not be opened."""
+
+
+def compile_open(draft: Draft, spec: Any, path: Path) -> Callable[[Any, Scope], Any]:
+    if spec is None:
+        return lambda tree, scope: tree
+    listed = [spec] if isinstance(spec, Mapping) else list(spec)
+    steps = [_compile_step(draft, one, path if isinstance(spec, Mapping) else (*path, i)) for i, one in enumerate(listed)]
+
+    def run(tree: Any, scope: Scope) -> Any:
+        for step in steps:
+            tree = step(tree, scope)
+        return tree
+    return run
+
+
+def _compile_step(draft: Draft, spec: Mapping[str, Any], path: Path) -> Step:
+    kinds = [word for word in ("in", "json", *crypto.CIPHERS) if word in spec]
+    if len(kinds) != 1:
+        draft.problem(path, f"a step of `open:` is one of in, json, {', '.join(crypto.CIPHERS)}")
+        return lambda tree, scope: tree
+    kind = kinds[0]
+    take = _cipher(draft, kind, spec[kind], spec.get("as", "json"), (*path, kind)) if kind in crypto.CIPHERS \
+        else _inner(kind, paths.split(spec[kind]))
+    into = paths.split(spec.get("into", ""))
+    if not into:
+        return take
+
+    def beside(tree: Any, scope: Scope) -> Any:
+        found, tree = take(tree, scope), copy.deepcopy(tree)
+        paths.put(tree, into, found)
+        return tree
+    return beside
+
+
+def _inner(kind: str, steps: tuple[str, ...]) -> Step:
+    if kind == "in":
+        return lambda tree, scope: paths.dig(tree, steps)
+    return lambda tree, scope: codecs.read_json(casts.as_text(paths.dig(tree, steps)))
+
+
+def _cipher(draft: Draft, kind: str, spec: Mapping[str, Any], body: str, path: Path) -> Step:
+    cipher = crypto.CIPHERS[kind]
+    unknown = set(spec) - cipher.takes - {"key", "of", "encode"}
+    if unknown or not {"key", "of", *(cipher.takes - {"aad"})} <= set(spec):
+        takes = ", ".join(sorted({"key", "of", "encode", *cipher.takes}))
+        draft.problem(path, f"{kind} takes {takes}")
+        return lambda tree, scope: tree
+    key = draft.cipher_key(kind, spec["key"], "open", (*path, "key"))
+    encoding = spec.get("encode", "base64")
+    of = paths.split(spec["of"])
+    beside = {name: paths.split(spec[name]) for name in cipher.takes if name in spec}
+
+    def text(tree: Any, name: str) -> bytes:
+        return casts.as_text(paths.dig(tree, beside[name])).encode() if name in beside else b""
+
+    def run(tree: Any, scope: Scope) -> Any:
+        data = codecs.decode_bytes(casts.as_text(paths.dig(tree, of)), encoding)
+        try:
+            plain = crypto.open_sealed(kind, key(scope), data, text(tree, "nonce") or text(tree, "iv"), text(tree, "aad"))
+        except Unreadable as error:
+            raise Sealed(str(error)) from None
+        return codecs.read_body(body, plain)
+    return run
+
+
+def items_of(tree: Any, at: tuple[str, ...], each: tuple[str, ...]) -> list[Any]:
+    """The items of a batch: the list at a path, and in each item the part that is the event."""
+    found = paths.dig(tree, at)
+    if not isinstance(found, list):
+        raise Unreadable(f"{'.'.join(at)} is not a list")
+    return [paths.dig(item, each) for item in found]

@@ -1,0 +1,44 @@
+"""Authenticating the requests of others (partners): a `verify:` block that stands alone, in the words of a channel's."""
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Callable, Mapping
+
+from ..base import clock, settings
+from . import casts, signing, templates
+from .casts import Setting
+from .compile import draft_of, raise_problems, read_message
+from .model import IncomingRequest, NoticeRejected, Unverified, Verified
+from .secrets import SecretBox, SecretSource
+from .templates import Path, Scope
+
+
+def check_verify(spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    """What is wrong with a stand-alone `verify:` block that brings its own `secrets:` and `constants:`."""
+    draft = draft_of(spec)
+    signing.compile_checks(draft, spec, templates.VERIFY, ())
+    return draft.problems
+
+
+def compile_verifier(spec: Mapping[str, Any], secrets: SecretSource) -> Callable[[IncomingRequest], Verified]:
+    """A function that authenticates a request, or raises NoticeRejected with the code `Unverified` names.
+
+    `spec` is a `verify:` block with `secrets:` (and `constants:`, `zone:`) of its own; `body:` says how its body is read.
+    """
+    draft = draft_of(spec)
+    checks = signing.compile_checks(draft, spec, templates.VERIFY, ())
+    raise_problems(draft, "verify")
+    box = SecretBox(spec.get("secrets", {}), secrets)
+    constants = {k: str(v) for k, v in spec.get("constants", {}).items()}
+    setting = Setting("CNY", spec.get("zone") or settings.timezone())
+    kind, within_s = spec.get("body", "json"), checks[0].fresh.within_s if checks[0].fresh else None
+
+    def run(request: IncomingRequest) -> Verified:
+        scope = Scope(setting, box, constants)
+        scope.message = read_message(request, kind, needed=bool(checks[0].canonical.pairs))
+        try:
+            text, _ = signing.verify(checks, scope, clock.now_ms())
+        except Unverified as error:
+            raise NoticeRejected(error.reason, error.code) from None
+        return Verified(hashlib.sha256(casts.as_bytes(text)).hexdigest(), within_s)
+    return run
