@@ -56,8 +56,9 @@ class Columns:
             return self._flag(*rest)
         test, value = rest
         column = self._column(test.fact, _reader(test, self._words))
-        number = self._words.setdefault(value, len(self._words) + 1) if test.type == "text" else _number(test.type, value)
-        return {kind: {column: number}}
+        if test.type == "text":
+            return {kind: {column: self._words.setdefault(value, len(self._words) + 1)}}
+        return {kind: {column: _number(test.type, value)}}
 
     def _flag(self, condition: Condition, positive: bool) -> dict[str, Any]:
         holds = compile_closure(condition)
@@ -71,7 +72,7 @@ class Columns:
 
 
 class Size(NamedTuple):
-    """What a condition takes of a set. `open`: tests of it that one fact can keep open, matched but not followed yet."""
+    """What a condition takes of a set. `open`: how many of its tests one fact can match and not have followed yet."""
     tests: int
     open: int
     groups: int
@@ -88,9 +89,10 @@ def size_of(condition: Condition) -> Size:
 
 
 def _plan(condition: Condition, positive: bool) -> tuple:
-    """`not` pushed down to the tests: ("$and" | "$or" | "$in", parts), (operator, test, value), ("flag", test, positive).
+    """A condition with its `not`s pushed down to the tests.
 
-    "$in" is an "$or" of which only one part can hold.
+    ("$and" | "$or" | "$in", parts), (operator, test, value) or ("flag", test, positive); "$in" is an "$or" of which only
+    one part can hold.
     """
     if isinstance(condition, Not):
         return _plan(condition.part, not positive)

@@ -54,7 +54,8 @@ _INSTEAD = {                   # (word, type of fact) → what its author probab
     ("exists", "money"): "an amount is always there, 0 when nothing was given: compare it, as in `gt: {fact: 0}`",
     ("exists", "bool"): "true or false is always there, false when nothing was given: use `eq`",
 }
-_EXPECTED = {"text": "text", "int": "a whole number", "bool": "true or false", "list": "text", "date": "a date as YYYY-MM-DD"}
+_EXPECTED = {"text": "text", "int": "a whole number", "bool": "true or false", "list": "text",
+             "date": "a date as YYYY-MM-DD"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class _Parser:
             return [self.test(word, body, None, path, at_key=False)]
         if word in TESTS:
             if not isinstance(body, dict) or not body:
-                self.fault(path, f"`{word}` takes a mapping of facts, as in `{word}: {{fact: value}}`", found=shown(body))
+                self.fault(path, f"`{word}` takes a mapping of facts: `{word}: {{fact: value}}`", found=shown(body))
                 return []
             return [self.test(word, name, value, (*path, name), at_key=True) for name, value in body.items()]
         words = (*GROUPS, *TESTS)
@@ -139,7 +140,9 @@ class _Parser:
     def test(self, word: str, name: Any, written: Any, path: tuple, at_key: bool) -> Test | None:
         self.tests += 1
         if self.tests > TESTS_MAX:
-            return self.fault(path, f"a condition has at most {TESTS_MAX} tests") if self.tests == TESTS_MAX + 1 else None
+            if self.tests == TESTS_MAX + 1:
+                self.fault(path, f"a condition has at most {TESTS_MAX} tests")
+            return None
         fact = self.facts.facts.get(name) if isinstance(name, str) else None
         if fact is None:
             return self.unknown_fact(name, path, at_key)

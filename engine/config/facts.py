@@ -107,9 +107,9 @@ class FactTable:
         own = {}
         for name, schema in (fields_schema.get("properties") or {}).items():
             if kind := _type_of(schema):
-                title = str(schema.get("title") or name)
+                en = str(schema.get("title") or name)
                 example = (schema.get("examples") or [EMPTY[kind]])[0]
-                own[f"fields.{name}"] = _fact(f"fields.{name}", kind, "quote", str(schema.get("x-title-zh") or title), title,
+                own[f"fields.{name}"] = _fact(f"fields.{name}", kind, "quote", str(schema.get("x-title-zh") or en), en,
                                               "a field of the scene's own orders", example)
         return FactTable(self.stage, MappingProxyType({**self.facts, **own}))
 

@@ -36,7 +36,7 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
     except (re.error, OverflowError, RecursionError) as error:
         raise PatternError(f"not a regular expression: {error}") from None
     if ways > WAYS_MAX:
-        raise PatternError("some texts would take too long to match: avoid repeats inside repeats and repeats side by side")
+        raise PatternError("some texts would take too long to match: avoid repeats inside or beside repeats")
     whole = compiled.fullmatch
     return lambda text: len(text) <= TEXT_MAX and whole(text) is not None
 
@@ -67,7 +67,7 @@ def _ways_of(kind: Any, arg: Any, following: tuple[Any, Any] | None) -> int:
             return 1
         inside = _ways(body)
         return min(spread * (1 if inside == 1 else inside ** min(most, 64)), _FOREVER)
-    raise PatternError("look-ahead, look-behind, back-references and atomic groups are not taken: write it without them")
+    raise PatternError("look-ahead, look-behind, back-references and atomic groups are not taken")
 
 
 def _ends(body: tuple[Any, Any], following: tuple[Any, Any]) -> bool:

@@ -63,6 +63,6 @@ def shown(value: Any) -> str:
         return str(value)
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
-    except (ValueError, TypeError, RecursionError):            # a number of thousands of digits, keys that are no text …
+    except (ValueError, TypeError, RecursionError):            # a number of 5,000 digits, keys that are no text …
         return type(value).__name__
     return text if len(text) <= 60 else text[:57] + "…"

@@ -129,13 +129,14 @@ class _Composer:
         self.nodes += 1
         if self.nodes > NODES_MAX:
             self.stop(event, "size", f"the file has more than {NODES_MAX} values, aliases written out")
-        kind = event.__class__
+        kind, mark = event.__class__, event.start_mark
         if kind is yaml.AliasEvent:
             return self.alias(event, depth)
+        if kind is yaml.ScalarEvent and event.anchor is None and event.tag is None:     # nearly all
+            return self.scalar(event), (mark.line, mark.column, None)
         if event.tag is not None:
             self.add(event, "tag", "tags are not read: write the value as it is", found=shown(event.tag))
         before, deepest_before, self.deepest = self.nodes, self.deepest, depth
-        mark = event.start_mark
         if kind is yaml.ScalarEvent:
             data, parts = self.scalar(event), None
         elif kind is yaml.MappingStartEvent:
@@ -209,8 +210,9 @@ class _Composer:
             if key in data:
                 self.add(event, "duplicate-key", f"the key {shown(key)} is already in line {parts[key][0] + 1}")
                 continue
+            mark = event.start_mark
             data[key] = value
-            parts[key] = (event.start_mark.line, event.start_mark.column, positions)
+            parts[key] = (mark.line, mark.column, positions)
         return data, parts
 
     def key(self, event: Any, depth: int) -> str | None:

@@ -1,12 +1,12 @@
 """Rule sets: which of many conditions hold for one closed set of facts. The only module that knows durable-rules.
 
-durable-rules 2.0.28 is fast and answers right, inside a fence. What the fence keeps out, and why, was read in its C code
-and tried out in processes of their own:
+durable-rules 2.0.28 is fast and answers right, inside a fence. What the fence keeps out was found in its C code and
+tried out in processes of its own:
 
 - No text of the outside world enters it: a text fact becomes the number of the word that rules compare it with, or 0.
   Numbers are held to ±2^53. What it can't compare (lists, patterns, emptiness) becomes a column of 0 or 1 beforehand.
-- It raises at 512 rules and hangs past that; it fails (error 303) when a fact keeps more than 64 tests open at once; and
-  alternatives inside one another multiply. So sets are cut at `TESTS_MAX` and `OPEN_MAX`, and a condition that is too
+- It raises at 512 rules and hangs past that; it fails (error 303) when a fact keeps more than 64 tests open at once;
+  alternatives beside one another multiply. So sets are cut at `TESTS_MAX` and `OPEN_MAX`, and a condition that is too
   wide is decided beforehand, as one column.
 - A fact that nothing matches leaves a state whose deletion frees a wild pointer. Every set has a rule that always
   matches, and is asked once, with zeros, before it is trusted.
@@ -48,7 +48,7 @@ def backend() -> tuple[str, str]:
 
 
 class RuleSet:
-    """Conditions by id, asked all at once. Build it when a release is compiled and keep it; it may be used by any thread.
+    """Conditions by id, asked all at once. Build it when a release is compiled and keep it; any thread may use it.
 
     prefix  what the rules are for (`coupon`), in names and logs
     rules   id → condition, or None for one that always holds
@@ -56,7 +56,8 @@ class RuleSet:
     closures_only  evaluate by closures, whatever is installed
     """
 
-    def __init__(self, prefix: str, rules: Mapping[str, Condition | None], facts: FactTable, closures_only: bool = False):
+    def __init__(self, prefix: str, rules: Mapping[str, Condition | None], facts: FactTable,
+                 closures_only: bool = False):
         if not _PREFIX.match(prefix):
             raise ValueError(f"{prefix!r} is no prefix: lower-case letters, digits, - and _")
         self.always = frozenset(rule_id for rule_id, condition in rules.items() if condition is None)
@@ -148,8 +149,8 @@ class _Fence:
     def _is_full(self) -> bool:
         if len(self._usable) >= SETS_MAX and not self._full:
             self._full = True
-            _log.warning("this process holds %d rule sets, which can't be freed: closures evaluate new ones till it restarts",
-                         SETS_MAX)
+            _log.warning("this process holds %d rule sets, which can't be freed: closures evaluate new ones until "
+                         "it is restarted", SETS_MAX)
         return self._full
 
     def _build(self, name: str, definition: Mapping[str, Any], columns: tuple[str, ...]) -> bool:
