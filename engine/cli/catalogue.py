@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from .database import open_store
 from .roles import ROOT
 
 
@@ -54,16 +55,11 @@ def check_folder(args) -> int:
 
 
 def publish(args) -> int:
-    from ..base.errors import Refusal
     from ..config import releases
     from ..startup import vocabulary
 
     open_store()
-    try:
-        no = releases.publish(catalogue_files(args.folder), args.note, author_of(args), vocabulary())
-    except Refusal as refusal:
-        print_details(refusal)
-        raise
+    no = releases.publish(catalogue_files(args.folder), args.note, author_of(args), vocabulary())
     print(f"release {no} is live")
     return 0
 
@@ -97,16 +93,11 @@ def show_diff(args) -> int:
 
 
 def rollback(args) -> int:
-    from ..base.errors import Refusal
     from ..config import releases
     from ..startup import vocabulary
 
     open_store()
-    try:
-        releases.rollback(args.no, author_of(args), args.note, vocabulary())
-    except Refusal as refusal:
-        print_details(refusal)
-        raise
+    releases.rollback(args.no, author_of(args), args.note, vocabulary())
     print(f"release {args.no} is live again")
     return 0
 
@@ -149,17 +140,6 @@ def catalogue_files(folder: Path) -> dict[str, str]:
     return files
 
 
-def open_store() -> None:
-    """Open the databases; a clear word when they are not what this code needs."""
-    from .. import store
-    from ..base.errors import Code, Refusal
-
-    store.open_all()
-    lacking = store.pending()
-    if lacking:
-        raise Refusal(Code.NOT_READY, f"the databases lack {', '.join(lacking)}: run `run.py migrate` first")
-
-
 def require_live() -> int:
     from ..base.errors import Code, Refusal
     from ..config import releases
@@ -172,11 +152,6 @@ def require_live() -> int:
 
 def author_of(args) -> str:
     return args.author or os.environ.get("USER") or getpass.getuser()
-
-
-def print_details(refusal) -> None:
-    for detail in refusal.details:
-        print(detail.get("text") or detail, file=sys.stderr)
 
 
 def counted(problems: list) -> str:

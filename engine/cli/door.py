@@ -20,6 +20,9 @@ def enter(arguments: list[str]) -> int:
     try:
         return int(args.run(args) or 0)
     except Refusal as refusal:
+        for detail in refusal.details:
+            if "text" in detail:               # a problem of a catalogue file, with its place
+                print(detail["text"], file=sys.stderr)
         print(f"{refusal.code.code}: {refusal.message}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

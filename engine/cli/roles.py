@@ -76,8 +76,14 @@ def register(commands) -> None:
 
 
 def become(args) -> int:
-    """Turn this process into the role's; returns only when that is impossible."""
-    settings.data_dir()
+    """Turn this process into the role's; does not return."""
+    show_project_to_children()
     command = args.role.command()
-    os.chdir(ROOT)
     os.execv(command[0], command)
+
+
+def show_project_to_children() -> None:
+    """Let any Python started from here import this project, whatever folder a person is in."""
+    known = os.environ.get("PYTHONPATH", "")
+    if str(ROOT) not in known.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), known]))

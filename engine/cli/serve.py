@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from . import roles
+from . import roles, welcome
 from ..base import settings
 
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -29,25 +29,23 @@ def serve(args) -> int:
     if not ports_are_free(here):
         return 1
     made = make_ready()
-    # From here on a stop is the supervisor's business: it must end its children before this process ends.
+    roles.show_project_to_children()
     with Supervisor([as_part(role) for role in here], reachable_host()) as supervisor:
         first_interrupt_stops(supervisor)
         supervisor.start()
         try:
-            if not supervisor.wait_up(args.start_timeout):
-                return 0
+            up = supervisor.wait_up(args.start_timeout)
         except StartFailed as failure:
             print(failure, file=sys.stderr, flush=True)
+            print(welcome.first_login(made["login"]), flush=True)      # it is never shown again
             return 1
-        print(greeting(here, made), flush=True)
+        print(greeting(here, made) if up else welcome.first_login(made["login"]), flush=True)
         supervisor.watch()
         print("stopping …", flush=True)
     return 0
 
 
 def greeting(here: list[roles.Role], made: dict) -> str:
-    from . import welcome
-
     ports = {role.name: role.port for role in here if role.port is not None}
     return welcome.text(reachable_host(), ports, made["login"], made["api_key"], made["sample_order"])
 
@@ -55,8 +53,7 @@ def greeting(here: list[roles.Role], made: dict) -> str:
 def as_part(role: roles.Role):
     from .process.supervisor import Part
 
-    return Part(role.name, [sys.executable, str(roles.ROOT / "run.py"), role.name], role.port,
-                stop_signal=role.stop_signal)
+    return Part(role.name, role.command(), role.port, stop_signal=role.stop_signal)
 
 
 def reachable_host() -> str:

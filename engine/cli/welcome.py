@@ -15,10 +15,14 @@ def text(host: str, ports: Mapping[str, int], login: tuple[str, str] | None, api
     if "api" in base:
         lines += [f"  {'docs':<8} {base['api']}/v1/docs"]
     if login:
-        lines += ["", f"  First login of the console, shown this once: {login[0]} / {login[1]}"]
+        lines += ["", f"  {first_login(login)}"]
     if order and "api" in base:
         lines += ["", "  Place an order:", "", *(f"    {line}" for line in curl(base["api"], api_key, order))]
     return "\n".join([*lines, ""])
+
+
+def first_login(login: tuple[str, str] | None) -> str:
+    return f"First login of the console, shown this once: {login[0]} / {login[1]}" if login else ""
 
 
 def curl(base_url: str, api_key: str | None, order: Mapping[str, Any]) -> list[str]:

@@ -117,6 +117,13 @@ class Live:
         self._thread = threading.Thread(target=self._follow, name="releases", daemon=True)
         self._thread.start()
 
+    def load(self, vocabulary: Vocabulary) -> None:
+        """What is live now, neither followed nor reported: for commands that look and end."""
+        self._vocabulary = vocabulary
+        no = releases.live_no()
+        if no:
+            self._current = self.release(no)
+
     def stop(self) -> None:
         """End the thread and take back this node's report."""
         self._stop.set()

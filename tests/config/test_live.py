@@ -209,6 +209,17 @@ def test_started_twice_is_a_mistake_and_unstarted_too(sqlite_database, live):
         live.start(WORDS, "api")
 
 
+def test_a_command_loads_and_leaves_no_trace(database, live):
+    live.load(WORDS)
+    with refusal(Code.NOT_READY):
+        live.catalog()
+    publish(ONE)
+    publish(TWO)
+    live.load(WORDS)
+    assert serving(live) == 2 and live.release(1).release_no == 1
+    assert room.node_reports() == []
+
+
 def test_a_lost_database_is_outlived(postgresql_database, followed, caplog):
     publish(ONE)
     holder = followed()

@@ -1,0 +1,9 @@
+"""What rooms provide to `serve`, in the tests of it."""
+
+
+def first_login():
+    return "admin", "s3cret"
+
+
+def first_key():
+    return "key-1"
