@@ -25,8 +25,11 @@ class StepSpec:
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """steps: by name. run_scene_example(catalog, scene, given) → outcome dict; run_channel_example(doc, example) →
-    list of differences ([] = as expected); check_channel(doc) → list of (path tuple, message) beyond JSON Schema."""
+    list of differences ([] = as expected); check_channel(doc) → list of (path tuple, message) beyond JSON Schema.
+    tenders: the ways to pay that the engine can take so far. `check_examples.py` says what a given and an outcome are."""
     steps: Mapping[str, StepSpec]
     run_scene_example: Callable[..., Mapping[str, Any]] | None = None
     run_channel_example: Callable[..., list[str]] | None = None
     check_channel: Callable[..., list[tuple]] | None = None
+    check_verify: Callable[..., list[tuple]] | None = None     # the same of a partner's `verify:`
+    tenders: frozenset[str] = frozenset({"channel"})

@@ -1,0 +1,122 @@
+"""Products: each SKU has what its product type asks for, and its entitlements have a period."""
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Callable, Iterator, Mapping
+
+from . import shape
+from .check_scenes import precision
+from .problems import Fault, nearest_word, shown
+from .world import Document, World
+
+# words a SKU has whatever its type
+_OWN = frozenset(shape.schema_of("products")["$defs"]["sku"]["properties"])
+_KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "text": ("text", lambda value: isinstance(value, str) and value != ""),
+    "integer": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    "boolean": ("true or false", lambda value: isinstance(value, bool)),
+    "list": ("a list of texts", lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value)),
+    "money": ("an amount, e.g. 9.90", lambda value: isinstance(value, (str, int, Decimal)) and _parses("money", value)),
+    "duration": ("a duration, e.g. 30m", lambda value: isinstance(value, str) and _parses("duration", value)),
+    "period": ("a period, e.g. 1 month", lambda value: isinstance(value, str) and _parses("period", value)),
+}
+
+
+def _parses(form: str, value: Any) -> bool:
+    try:
+        shape.FORMATS[form](value)
+        return not isinstance(value, bool)
+    except ValueError:
+        return False
+
+
+def declared(type_: Document) -> dict[str, Document]:
+    """The fields a product type adds to its SKUs, by name."""
+    return {**type_.get("requires", {}), **type_.get("allows", {})}
+
+
+def check_type(type_: Document) -> list[Fault]:
+    faults = [Fault((section, name), "name", "every SKU has a field of this name already", found=shown(name), at_key=True)
+              for section in ("requires", "allows") for name in type_.get(section, {}) if name in _OWN]
+    faults += (Fault(("allows", name), "repeated", f"{name} is required already", at_key=True)
+               for name in type_.get("allows", {}) if name in type_.get("requires", {}))
+    fields = declared(type_)
+    for name, value in type_.get("defaults", {}).items():
+        if name not in fields:
+            faults.append(Fault(("defaults", name), "unknown-key", f"the type has no field {shown(name)}", at_key=True,
+                                nearest=nearest_word(name, fields)))
+        else:
+            faults += _check_value(fields[name], name, value, ("defaults", name), "CNY")
+    return faults
+
+
+def check_product(world: World, id: str, product: Document) -> list[Fault]:
+    currency = product.get("currency", "CNY")
+    faults: list[Fault] = []
+    merchant = world.shelf.data("merchants", product["merchant"])
+    if merchant is not None and merchant["kind"] == "supplier":
+        faults.append(Fault(("merchant",), "role", f"{product['merchant']} is a supplier: it takes our orders and sells nothing",
+                            expected="a merchant of kind own or seller"))
+    faults += _check_rights(product.get("grants", ()), ("grants",))
+    for sku_id, sku in product["skus"].items():
+        path = ("skus", sku_id)
+        faults += precision(sku["price"], currency, (*path, "price"))
+        faults += _check_rights(sku.get("grants", ()), (*path, "grants"))
+        faults += _check_grants(product, sku, path)
+        type_ = world.shelf.data("product_types", sku.get("type", product["type"]))
+        if type_ is not None:
+            faults += _check_extra(type_, sku, path, currency)
+    return faults
+
+
+def _check_rights(grants: Any, path: tuple) -> Iterator[Fault]:
+    rights = [grant["right"] for grant in grants]
+    for number, right in enumerate(rights):
+        if right in rights[:number]:
+            yield Fault((*path, number, "right"), "repeated", f"the right {right} is granted already")
+
+
+def _check_grants(product: Document, sku: Document, path: tuple) -> Iterator[Fault]:
+    grants = sku.get("grants", product.get("grants", ()))
+    rights = [grant["right"] for grant in grants]
+    endless = [grant["right"] for grant in grants if "for" not in grant]
+    if endless and "for" not in sku:
+        yield Fault(path, "missing-key", f"for is missing: {', '.join(endless)} would have no period", expected="e.g. for: 1 month",
+                    at_key=True)
+    if "for" in sku and not endless:
+        yield Fault((*path, "for"), "not-here", "no entitlement takes its period from here", at_key=True)
+    for right in sku.get("quotas", {}):
+        if right not in rights:
+            yield Fault((*path, "quotas", right), "reference", f"the SKU grants no right {shown(right)}",
+                        expected="one of " + ", ".join(rights) if rights else None, nearest=nearest_word(right, rights), at_key=True)
+
+
+def _check_extra(type_: Document, sku: Document, path: tuple, currency: str) -> Iterator[Fault]:
+    fields, defaults = declared(type_), type_.get("defaults", {})
+    unknown = [name for name in sku if name not in _OWN and name not in fields]
+    misspelt = set()
+    for name in unknown:
+        nearest = nearest_word(name, [word for word in (*_OWN, *fields) if word not in sku])
+        misspelt.add(nearest)
+        yield Fault((*path, name), "unknown-key", f"there is no key {shown(name)} here", nearest=nearest, at_key=True,
+                    expected=None if nearest else ", ".join(sorted([*_OWN, *fields])))
+    for name in type_.get("requires", {}):
+        if name not in sku and name not in defaults and name not in misspelt:
+            yield Fault(path, "missing-key", f"{name} is missing: a SKU of type {type_['id']} has it", at_key=True)
+    for name, field in fields.items():
+        if name in sku:
+            yield from _check_value(field, name, sku[name], (*path, name), currency)
+
+
+def _check_value(field: Document, name: str, value: Any, path: tuple, currency: str) -> Iterator[Fault]:
+    expected, fits = _KINDS[field["type"]]
+    if not fits(value):
+        yield Fault(path, "type", f"{name} is of type {field['type']}", found=shown(value), expected=expected)
+    elif field["type"] == "money":
+        yield from precision(value, currency, path)
+    elif "one_of" in field and value not in field["one_of"]:
+        yield Fault(path, "choice", f"{name} can't be this", found=shown(value),
+                    expected=" or ".join(map(str, field["one_of"])), nearest=nearest_word(value, map(str, field["one_of"])))
+    elif field["type"] == "integer" and not field.get("minimum", value) <= value <= field.get("maximum", value):
+        yield Fault(path, "range", f"{name} is out of bounds", found=str(value),
+                    expected=f"{field.get('minimum', '…')} to {field.get('maximum', '…')}")

@@ -1,0 +1,152 @@
+"""Scenes: everything sold exists and has one currency, somebody can pay for it, and the examples speak of this scene."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ..base import money
+from ..base.errors import Code
+from .check_conditions import checked, out_of_reach
+from .check_references import check_role
+from .problems import Fault, nearest_word, shown
+from .vocabulary import Vocabulary
+from .world import Document, World
+
+_CODES = tuple(code.code for code in Code)
+_CHARGED_BY_PARTNER = ("direct_charge", "joint")
+
+
+def check_scene(world: World, vocabulary: Vocabulary, id: str, scene: Document, coupon_ids: frozenset[str] | None) -> list[Fault]:
+    """`coupon_ids`: the coupons whose scope meets the scene; None when that can't be told."""
+    faults = [*_check_goods(world, id, scene), *_check_method(world, id, scene), *_check_fields(scene)]
+    faults += _check_payment(world, vocabulary, id, scene)
+    for number, example in enumerate(scene.get("examples", ())):
+        faults += _check_example(world, id, scene, example, ("examples", number), coupon_ids)
+    names = [example["name"] for example in scene.get("examples", ())]
+    faults += (Fault(("examples", number, "name"), "repeated", f"another example of this scene is called {shown(name)}")
+               for number, name in enumerate(names) if name in names[:number])
+    return faults
+
+
+def _check_goods(world: World, id: str, scene: Document) -> list[Fault]:
+    faults = []
+    first: tuple[str, str] | None = None
+    for product_id, wanted in scene["sells"].items():
+        product = world.shelf.data("products", product_id)
+        if product is None:
+            continue
+        currency = product.get("currency", "CNY")
+        first = first or (product_id, currency)
+        if currency != first[1]:
+            faults.append(Fault(("sells", product_id), "currency", f"a scene sells in one currency, and {first[0]} costs {first[1]}",
+                                found=f"{product_id} costs {currency}", at_key=True))
+        if wanted != "all":
+            faults += (Fault(("sells", product_id, number), "reference", f"the product {product_id} has no SKU {shown(sku_id)}",
+                             expected="one of " + ", ".join(product["skus"]), nearest=nearest_word(sku_id, product["skus"]))
+                       for number, sku_id in enumerate(wanted) if sku_id not in product["skus"])
+    return faults
+
+
+def _check_method(world: World, id: str, scene: Document) -> list[Fault]:
+    """A scene that needs a partner has one, and its line can do what the method asks."""
+    method, partners = scene["method"], world.partners_of.get(id, [])
+    faults = []
+    if method in _CHARGED_BY_PARTNER and not partners and world.shelf.all_sound("partners"):
+        faults.append(Fault(("method",), "partner", f"no partner names this scene among its scenes, and {method} needs one"))
+    if method == "joint" and len(partners) > 1:
+        faults.append(Fault(("method",), "partner", "a joint scene has one partner", found=", ".join(partners)))
+    line = world.shelf.data("lines", scene["line"])
+    if method == "direct_charge" and line is not None and "charge" not in line:
+        faults.append(Fault(("method",), "line", f"the line {scene['line']} is not open to direct charge: it has no flow `charge`"))
+    return faults
+
+
+def _check_fields(scene: Document) -> list[Fault]:
+    faults = []
+    for name, field in scene.get("fields", {}).items():
+        path = ("fields", name)
+        for least, most in (("minLength", "maxLength"), ("minimum", "maximum"), ("minItems", "maxItems")):
+            if least in field and most in field and field[least] > field[most]:
+                faults.append(Fault((*path, least), "range", f"{least} is above {most}: no value fits", found=str(field[least]),
+                                    expected=f"at most {field[most]}"))
+        wanted = int if field["type"] == "integer" else str
+        faults += (Fault((*path, "enum", number), "type", f"the field {name} is of type {field['type']}", found=shown(value))
+                   for number, value in enumerate(field.get("enum", ())) if not isinstance(value, wanted))
+    return faults
+
+
+def _check_payment(world: World, vocabulary: Vocabulary, id: str, scene: Document) -> list[Fault]:
+    if "pay" not in scene:
+        return []
+    pay, faults = scene["pay"], []
+    tenders = pay.get("tenders", ["channel"])
+    faults += (Fault(("pay", "tenders", number), "tender", f"this engine takes no payment by {tender} yet",
+                     expected="one of " + ", ".join(sorted(vocabulary.tenders)))
+               for number, tender in enumerate(tenders) if tender not in vocabulary.tenders)
+    if "channel" in tenders and "channels" not in pay:
+        faults.append(Fault(("pay",), "unpayable", "no channel is offered, so nothing can be paid here", at_key=True,
+                            expected="channels, with at least one channel"))
+    if "channel" not in tenders and "channels" in pay:
+        faults.append(Fault(("pay", "channels"), "not-here", "channels are offered, but `channel` is none of the tenders", at_key=True))
+    return faults + _check_channels(world, id, scene, pay)
+
+
+def _check_channels(world: World, id: str, scene: Document, pay: Mapping[str, Any]) -> list[Fault]:
+    faults: list[Fault] = []
+    currency = world.currency(id)
+    seen: set[str] = set()
+    for number, choice in enumerate(pay.get("channels", ())):
+        channel_id = choice if isinstance(choice, str) else choice["use"]
+        path = ("pay", "channels", number)
+        at = path if isinstance(choice, str) else (*path, "use")
+        if channel_id in seen:
+            faults.append(Fault(at, "repeated", f"the channel {channel_id} is already offered"))
+        seen.add(channel_id)
+        if fault := check_role(world.shelf, channel_id, "pay", at):
+            faults.append(fault)
+        elif (other := (world.shelf.data("channels", channel_id) or {}).get("currency", currency)) != currency and currency:
+            faults.append(Fault(at, "currency", f"the channel {channel_id} does not take {currency}, which is what is sold here costs",
+                                found=f"currency {other}"))
+        if isinstance(choice, dict):
+            condition = checked(world.shelf, choice["when"], (*path, "when"), "pay", world.scope_of_scene(id).fields, currency, faults)
+            if out_of_reach(condition, [world.known[id]]):
+                faults.append(Fault((*path, "when"), "unreachable", "this can never hold here, so the channel would never be offered"))
+    return faults
+
+
+def _check_example(world: World, id: str, scene: Document, example: Document, path: tuple,
+                   coupon_ids: frozenset[str] | None) -> list[Fault]:
+    faults = []
+    given, then = example["given"], example["then"]
+    partners = world.partners_of.get(id, [])
+    if "partner" in given and world.shelf.has("partners", given["partner"]) and given["partner"] not in partners:
+        faults.append(Fault((*path, "given", "partner"), "partner", f"{given['partner']} does not charge through this scene",
+                            expected="one of " + ", ".join(partners) if partners else "no partner: none names this scene"))
+    if scene["method"] == "direct_charge" and "partner" not in given and len(partners) > 1:
+        faults.append(Fault((*path, "given"), "missing-key", "partner is missing: several partners charge through this scene",
+                            expected="one of " + ", ".join(partners), at_key=True))
+    for where, named in ((("given", "coupons"), given.get("coupons", ())), (("then", "coupons"), then.get("coupons", ())),
+                         (("then", "not_applied"), then.get("not_applied", {}))):
+        for number, coupon_id in enumerate(named):
+            if coupon_ids is not None and world.shelf.has("coupons", coupon_id) and coupon_id not in coupon_ids:
+                faults.append(Fault((*path, *where, coupon_id if isinstance(named, dict) else number), "scope",
+                                    f"the coupon {coupon_id} is not for this scene", at_key=isinstance(named, dict)))
+    offered = [choice if isinstance(choice, str) else choice["use"] for choice in scene.get("pay", {}).get("channels", ())]
+    faults += (Fault((*path, "then", "channels", number), "reference", f"this scene does not offer the channel {shown(channel_id)}",
+                     nearest=nearest_word(channel_id, offered))
+               for number, channel_id in enumerate(then.get("channels", ()))
+               if world.shelf.has("channels", channel_id) and channel_id not in offered)
+    if "refused" in then and then["refused"] not in _CODES:
+        faults.append(Fault((*path, "then", "refused"), "choice", "there is no refusal of this code", found=shown(then["refused"]),
+                            nearest=nearest_word(then["refused"], _CODES)))
+    if "payable" in then and (currency := world.currency(id)):
+        faults += precision(then["payable"], currency, (*path, "then", "payable"))
+    return faults
+
+
+def precision(written: Any, currency: str, path: tuple) -> list[Fault]:
+    """A fault when an amount has more decimals than its currency knows."""
+    try:
+        money.parse_major(written, currency)
+    except money.MoneyError as error:
+        return [Fault(path, "money", str(error))]
+    return []

@@ -1,0 +1,167 @@
+"""Pipelines: is every step of a line one there is, where it may stand, with the parameters it takes, and can it be reached?
+
+A scene's overrides are held to the same, on top of its line.
+"""
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import Any, Iterable, Mapping, NamedTuple
+
+from . import check_conditions, check_references, marks, shape
+from .check_conditions import Fields, checked, out_of_reach
+from .compile_flow import Placed, overridden, placed
+from .problems import Fault, nearest_word, shown
+from .reach import Known
+from .shelf import Shelf
+from .template import FLOWS
+from .vocabulary import StepSpec, Vocabulary
+from .wording import faults_of
+
+
+class Scope(NamedTuple):
+    """The scenes that share a pipeline: their fields together, their currencies, and what is fixed in each."""
+    fields: Fields
+    currencies: frozenset[str]
+    known: list[tuple[str, Known]]             # (sales method, what is fixed) of each scene
+
+    @property
+    def currency(self) -> str | None:
+        return next(iter(self.currencies)) if len(self.currencies) == 1 else None if self.currencies else "CNY"
+
+
+def check_line(shelf: Shelf, vocabulary: Vocabulary, id: str, line: Mapping[str, Any], scope: Scope) -> None:
+    seen: dict[tuple[str, str], int] = {}
+    faults: list[Fault] = []
+    unused = _unused_flows(line, scope)
+    for step in placed(line):
+        spec = _spec(vocabulary, step, faults)
+        if spec is None:
+            continue
+        key = (step.address, repr(step.options))
+        if key in seen:
+            faults.append(Fault(step.path[:3], "repeated", f"the step {step.name} already stands here, with the same options",
+                                expected="once"))
+            continue
+        seen[key] = 1
+        faults += _check_options(shelf, spec, step.options, step, step.path, step.path, scope)
+        condition = _when(shelf, step.options, step, step.path, scope, faults)
+        if step.flow not in unused and out_of_reach(condition, (known for _, known in _running(step.flow, scope))):
+            faults.append(_unreachable((*step.path, "when")))
+    faults += (Fault((flow,), "unreachable", f"no scene of this line runs the flow {flow}", expected=why, at_key=True)
+               for flow, why in unused.items())
+    shelf.add_all("lines", id, faults)
+
+
+def _spec(vocabulary: Vocabulary, step: Placed, faults: list[Fault]) -> StepSpec | None:
+    spec = vocabulary.steps.get(step.name)
+    at_key = len(step.path) > 3
+    here = [name for name, other in vocabulary.steps.items() if step.place in other.places]
+    if spec is None:
+        nearest = nearest_word(step.name, here) or nearest_word(step.name, vocabulary.steps)
+        faults.append(Fault(step.path, "step", f"there is no step {shown(step.name)}", nearest=nearest, at_key=at_key,
+                            expected=None if nearest else "one of " + ", ".join(sorted(here))))
+        return None
+    if step.place not in spec.places:
+        faults.append(Fault(step.path, "step-place", f"the step {step.name} can't stand at {step.place}", at_key=at_key,
+                            expected=" or ".join(sorted(spec.places)) or "its use as an `undo` only"))
+        return None
+    return spec
+
+
+def _unused_flows(line: Mapping[str, Any], scope: Scope) -> dict[str, str]:
+    """Flows a line fills that none of its scenes runs (a line without scenes has a note of its own)."""
+    return {flow: why for flow, why in (("charge", "a scene with method direct_charge"),)
+            if flow in line and scope.known and not _running(flow, scope)}
+
+
+def _running(flow: str, scope: Scope) -> list[tuple[str, Known]]:
+    """The scenes that run a flow: a direct charge is charged, every other order is paid or closed."""
+    if flow in ("quote", "place", "fulfil"):
+        return scope.known
+    return [(method, known) for method, known in scope.known if (method == "direct_charge") == (flow == "charge")]
+
+
+def _unreachable(path: tuple) -> Fault:
+    return Fault(path, "unreachable", "this can never hold here, so the step would never run")
+
+
+def _when(shelf: Shelf, options: Mapping[str, Any], step: Placed, path: tuple, scope: Scope, faults: list[Fault]) -> Any:
+    if "when" not in options:
+        return None
+    return checked(shelf, options["when"], (*path, "when"), step.flow, scope.fields, scope.currency, faults)
+
+
+def _check_options(shelf: Shelf, spec: StepSpec, options: Mapping[str, Any], step: Placed, path: tuple, at: tuple,
+                   scope: Scope) -> list[Fault]:
+    """Faults of a step's options but for its `when`. `path`: where they are written; `at`: where a missing one is missed."""
+    faults = _check_params(shelf, spec, options.get("with", {}), step, (*path, "with") if "with" in options else at, scope)
+    if "undo" in options and options["undo"] != spec.undo:
+        faults.append(Fault((*path, "undo"), "undo", f"{shown(options['undo'])} does not take {spec.name} back",
+                            expected=spec.undo or f"no undo: nothing takes {spec.name} back"))
+    if "timeout" in options and spec.kind != "call":
+        faults.append(Fault((*path, "timeout"), "not-here", f"the step {spec.name} makes no call that could time out", at_key=True))
+    return faults
+
+
+def _check_params(shelf: Shelf, spec: StepSpec, params: Mapping[str, Any], step: Placed, path: tuple, scope: Scope) -> list[Fault]:
+    validator = _validator(spec)
+    found = faults_of(list(validator.iter_errors(params)), spec.with_schema)
+    if found:
+        return [_moved(fault, path) for fault in found]
+    marked = marks.of_step(spec).marks(params)
+    faults = check_references.faults(shelf, marked, path)
+    for mark in marked:
+        if mark.word == "condition":
+            checked(shelf, mark.value, (*path, *mark.path), step.flow, scope.fields, scope.currency, faults)
+    return faults
+
+
+def _moved(fault: Fault, path: tuple) -> Fault:
+    return Fault((*path, *fault.path), fault.rule, fault.message, fault.found, fault.expected, fault.nearest, fault.at_key)
+
+
+_validators: dict[int, tuple[Mapping[str, Any], Any]] = {}
+
+
+def _validator(spec: StepSpec) -> Any:
+    known = _validators.get(id(spec.with_schema))
+    if known is None or known[0] is not spec.with_schema:       # the schema is kept, so that its id stays its own
+        known = _validators[id(spec.with_schema)] = (spec.with_schema, shape.validator_of(spec.with_schema))
+    return known[1]
+
+
+def check_overrides(shelf: Shelf, vocabulary: Vocabulary, id: str, scene: Mapping[str, Any], line: Mapping[str, Any],
+                    scope: Scope) -> None:
+    """`scope`: the scene's own."""
+    steps: dict[str, list[Placed]] = {}
+    for step in placed(line):
+        steps.setdefault(step.address, []).append(step)
+    faults: list[Fault] = []
+    for address, override in scene.get("override", {}).items():
+        step = _overridden_step(steps, address, scene["line"], faults)
+        spec = vocabulary.steps.get(step.name) if step else None
+        if spec is None or step.place not in spec.places:
+            continue
+        path = ("override", address)
+        if not _check_options(shelf, spec, step.options, step, (), (), scope):       # the line's own faults are told there
+            faults += _check_options(shelf, spec, overridden(step.options, override), step, path, path, scope)
+        condition = _when(shelf, override, step, path, scope, faults)
+        if out_of_reach(condition, (known for _, known in _running(step.flow, scope))):
+            faults.append(_unreachable((*path, "when")))
+    shelf.add_all("scenes", id, faults)
+
+
+def _overridden_step(steps: Mapping[str, list[Placed]], address: str, line_id: str, faults: list[Fault]) -> Placed | None:
+    found = steps.get(address, [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        faults.append(Fault(("override", address), "override", f"the line {line_id} has this step {len(found)} times here: "
+                            "it can't be told which is meant", at_key=True))
+    else:
+        nearest = nearest_word(address, steps)
+        faults.append(Fault(("override", address), "override", f"the line {line_id} has no step there", found=shown(address),
+                            expected=None if nearest else "flow.hook.step, e.g. " + next(iter(steps), "paid.tell.message"),
+                            nearest=nearest, at_key=True))
+    return None

@@ -1,0 +1,204 @@
+"""Checked documents → the frozen catalogue. Once a release; nothing here is looked at again while it is served.
+
+Written amounts become minor units, spans seconds, times milliseconds, conditions functions. Whatever scenes have in common
+(a pipeline, a set of coupons with its rules) is compiled once and shared. The documents must have passed `check`.
+"""
+from __future__ import annotations
+
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Callable, Mapping
+
+from ..base import canon, clock, money
+from . import fields, shape
+from .catalog import (NOTHING, Benefit, Catalog, ChannelChoice, Coupon, Flow, Grant, Merchant, Partner, PoolTerms, Scene, Sku)
+from .check_conditions import Fields, fields_of, table
+from .check_coupons import Reach
+from .check_partners import pool_currency
+from .compile_flow import flows_of
+from .conditions import compile_closure, facts_named, parse
+from .facts import FactTable
+from .rules import RuleSet
+from .vocabulary import Vocabulary
+from .world import Document, World
+
+_QUOTE_HOLDS, _PAY_WITHIN, _RETRY = "15m", "30m", {"every": "1m", "for": "30d"}
+_POOL_UNITS = {"fund_pool": "money", "quantity_pool": "pieces", "new_customer": "heads"}
+_TENDERS = {"direct_charge": ("pool",), "ecommerce": ("external",)}
+
+
+def compile_catalog(world: World, vocabulary: Vocabulary, reaches: Mapping[str, Reach]) -> Catalog:
+    """`reaches`: coupon id → the scenes and goods it can count for, as the checker worked them out."""
+    shelf = world.shelf
+    skus = _skus(world)
+    coupons = {id: _coupon(coupon, reaches[id]) for id, coupon in shelf.sound("coupons")}
+    scenes = _Scenes(world, vocabulary, skus, coupons, reaches)
+    return Catalog(
+        digest=digest_of(world),
+        scenes=MappingProxyType({id: scenes.scene(id, scene) for id, scene in world.scenes.items()}),
+        skus=MappingProxyType(skus),
+        coupons=MappingProxyType(coupons),
+        channels=MappingProxyType(dict(shelf.sound("channels"))),
+        partners=MappingProxyType({id: _partner(partner, world) for id, partner in shelf.sound("partners")}),
+        merchants=MappingProxyType({id: _merchant(merchant) for id, merchant in shelf.sound("merchants")}),
+        lines=MappingProxyType({id: _frozen({"title": line["title"]}) for id, line in shelf.sound("lines")}),
+        product_types=MappingProxyType({id: _frozen(type_) for id, type_ in shelf.sound("product_types")}),
+        messages=MappingProxyType({id: _frozen(message) for id, message in shelf.sound("messages")}))
+
+
+def digest_of(world: World) -> str:
+    """SHA-256 of what the documents say; layout, comments and the order of keys do not count."""
+    return canon.digest({kind: dict(world.shelf.sound(kind)) for kind in world.shelf.counts()})
+
+
+def _frozen(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(document))
+
+
+# ---- goods ----
+
+def _skus(world: World) -> dict[str, Sku]:
+    types = {id: _type(type_) for id, type_ in world.shelf.sound("product_types")}
+    return {f"{id}/{sku_id}": _sku(id, product, sku_id, sku, types)
+            for id, product in world.shelf.sound("products") for sku_id, sku in product["skus"].items()}
+
+
+def _type(type_: Document) -> tuple[frozenset[str], Mapping[str, str], Mapping[str, Any]]:
+    """(flows it takes part in, its own fields' types, defaults)."""
+    own = {**type_.get("requires", {}), **type_.get("allows", {})}
+    return frozenset(type_["takes_part_in"]), {name: field["type"] for name, field in own.items()}, type_.get("defaults", {})
+
+
+def _sku(product_id: str, product: Document, sku_id: str, sku: Document, types: Mapping[str, tuple]) -> Sku:
+    type_id, currency = sku.get("type", product["type"]), product.get("currency", "CNY")
+    parts, kinds, defaults = types[type_id]
+    key = f"{product_id}/{sku_id}"
+    read: Mapping[str, Callable[[Any], Any]] = {"money": lambda value: money.parse_major(value, currency),
+                                                "duration": clock.parse_duration_s, "period": shape.parse_period}
+    written = {**defaults, **sku}
+    return Sku(
+        key=key, product_id=product_id, sku_id=sku_id, title=_frozen(sku["title"]), type_id=type_id,
+        merchant_id=product["merchant"], currency=currency, price_minor=money.parse_major(sku["price"], currency),
+        grants=tuple(_grant(grant, sku) for grant in sku.get("grants", product.get("grants", ()))),
+        quantity_max=sku.get("quantity_max", 1),
+        purchase_cap=sku.get("purchase_cap", product.get("purchase_cap")),
+        cap_key=key if "purchase_cap" in sku else product_id,
+        deliver_parts=parts,
+        invoice_item=sku.get("invoice_item", product.get("invoice_item", "")),
+        extra=_frozen({name: read.get(kind, lambda value: value)(written[name]) for name, kind in kinds.items() if name in written}))
+
+
+def _grant(grant: Document, sku: Document) -> Grant:
+    count, unit = shape.parse_period(grant.get("for", sku.get("for")))
+    return Grant(grant["right"], _frozen(grant["title"]), count, unit, sku.get("quotas", {}).get(grant["right"], grant.get("quota")))
+
+
+# ---- coupons, merchants, partners ----
+
+def _coupon(coupon: Document, reach: Reach) -> Coupon:
+    currency = coupon.get("currency", "CNY")
+    benefit, stack, caps, scope = (coupon.get(word, {}) for word in ("benefit", "stack", "caps", "scope"))
+    kind = next(word for word in ("amount", "percent", "price") if word in benefit)
+
+    def minor(document: Document, word: str) -> int | None:
+        return money.parse_major(document[word], currency) if word in document else None
+
+    return Coupon(
+        id=coupon["id"], title=_frozen(coupon["title"]), currency=currency,
+        benefit=Benefit(kind, Decimal(str(benefit[kind])) if kind == "percent" else minor(benefit, kind), minor(benefit, "at_most")),
+        when=compile_closure(reach.condition) if reach.condition is not None else None, when_tree=reach.condition,
+        product_scope=frozenset(scope.get("products", ())), scene_scope=frozenset(scope.get("scenes", ())),
+        line_scope=frozenset(scope.get("lines", ())),
+        threshold_minor=minor(coupon, "threshold") or 0,
+        group=stack.get("group", coupon["id"]), priority=stack.get("priority", 0), combines=stack.get("combines", False),
+        budget_minor=minor(coupon, "budget"), cap_total=caps.get("total"), cap_per_buyer=caps.get("per_buyer"),
+        **_valid(coupon), on_refund=coupon.get("on_refund", "return"))
+
+
+def _valid(document: Document) -> dict[str, int | None]:
+    valid = document.get("valid", {})
+    return {f"valid_{word}_ms": clock.parse_rfc3339(valid[word]) if word in valid else None for word in ("from", "until")}
+
+
+def _merchant(merchant: Document) -> Merchant:
+    return Merchant(merchant["id"], _frozen(merchant["title"]), merchant["kind"], merchant.get("upstream_channel"),
+                    str(merchant.get("commission_percent", "0")))
+
+
+def _partner(partner: Document, world: World) -> Partner:
+    retry, pool, unit = partner.get("retry", _RETRY), partner["pool"], _POOL_UNITS[partner["mode"]]
+    read = (lambda value: money.parse_major(value, pool_currency(world, partner))) if unit == "money" else int
+    prices = {key: money.parse_major(price, world.sku(key)[0].get("currency", "CNY")) for key, price in partner["prices"].items()}
+    return Partner(
+        id=partner["id"], title=_frozen(partner["title"]), mode=partner["mode"], scenes=frozenset(partner["scenes"]),
+        prices=MappingProxyType(prices),
+        pool=PoolTerms(pool.get("id", partner["id"]), unit, read(pool["floor"]), read(pool["low_water"])),
+        per_buyer_cap=partner.get("caps", {}).get("per_buyer"), **_valid(partner), verify=partner["verify"],
+        retry_every_s=clock.parse_duration_s(retry["every"]), retry_for_s=clock.parse_duration_s(retry["for"]),
+        merchant_id=partner["merchant"])
+
+
+# ---- scenes ----
+
+class _Scenes:
+    """Compiles scenes, sharing what they have in common."""
+
+    def __init__(self, world: World, vocabulary: Vocabulary, skus: Mapping[str, Sku], coupons: Mapping[str, Coupon],
+                 reaches: Mapping[str, Reach]):
+        self.world, self.vocabulary, self.skus = world, vocabulary, skus
+        self._flows: dict[tuple, Mapping[str, Flow]] = {}
+        self._rules: dict[tuple[str, ...], tuple[tuple[Coupon, ...], RuleSet]] = {}
+        self._coupons = coupons
+        self._ids: dict[str, list[str]] = {}
+        for coupon in sorted(coupons.values(), key=lambda coupon: (-coupon.priority, coupon.id)):
+            for scene_id in reaches[coupon.id].scenes:
+                self._ids.setdefault(scene_id, []).append(coupon.id)
+
+    def scene(self, id: str, scene: Document) -> Scene:
+        pay, own_fields = scene.get("pay", {}), scene.get("fields", {})
+        currency = self.world.currency(id)
+        coupons, rules = self._coupons_of(id)
+        partners = self.world.partners_of.get(id, ())
+        facts = table("pay", self.world.fields_of_line[scene["line"]].fields)
+        return Scene(
+            id=id, title=_frozen(scene["title"]), terminal=scene["terminal"], method=scene["method"], login=scene["login"],
+            line_id=scene["line"], currency=currency,
+            skus=MappingProxyType({key: self.skus[key] for key in self.world.goods[id].keys}),
+            channels=tuple(self._choice(choice, facts, currency) for choice in pay.get("channels", ())),
+            tenders=frozenset(_TENDERS.get(scene["method"]) or pay.get("tenders", ("channel",))),
+            quote_ttl_s=clock.parse_duration_s(scene.get("quote_holds", _QUOTE_HOLDS)),
+            pay_within_s=clock.parse_duration_s(pay.get("within", _PAY_WITHIN)),
+            fields_schema=fields.schema_of(own_fields), check_fields=fields.checker_of(own_fields),
+            flows=self._flows_of(scene, currency), coupons=coupons, coupon_rules=rules,
+            partner_id=partners[0] if len(partners) == 1 else None)
+
+    def _choice(self, choice: Any, facts: FactTable, currency: str) -> ChannelChoice:
+        channel_id = choice if isinstance(choice, str) else choice["use"]
+        when = None if isinstance(choice, str) else compile_closure(parse(choice["when"], facts, (), currency)[0])
+        return ChannelChoice(channel_id, _frozen(self.world.shelf.data("channels", channel_id)["title"]), when)
+
+    def _flows_of(self, scene: Document, currency: str) -> Mapping[str, Flow]:
+        overrides = scene.get("override", NOTHING)
+        key = (scene["line"], currency, canon.dumps_sorted(dict(overrides)))
+        if key not in self._flows:
+            line = self.world.shelf.data("lines", scene["line"])
+            scope = self.world.fields_of_line[scene["line"]]
+            self._flows[key] = flows_of(line, overrides, self.vocabulary, scope, currency)
+        return self._flows[key]
+
+    def _coupons_of(self, scene_id: str) -> tuple[tuple[Coupon, ...], RuleSet]:
+        ids = tuple(self._ids.get(scene_id, ()))
+        if ids not in self._rules:
+            coupons = tuple(self._coupons[id] for id in ids)
+            self._rules[ids] = coupons, RuleSet("coupon", {c.id: c.when_tree for c in coupons}, _facts_of(coupons, self.world))
+        return self._rules[ids]
+
+
+def _facts_of(coupons: tuple[Coupon, ...], world: World) -> FactTable:
+    """The facts of a quote, and the scenes' fields that these coupons ask about."""
+    asked = {name.removeprefix("fields.") for coupon in coupons if coupon.when_tree is not None
+             for name in facts_named(coupon.when_tree) if name.startswith("fields.")}
+    if not asked:
+        return table("quote")
+    together: Fields = fields_of(world.scenes.items())
+    return table("quote", {name: field for name, field in together.fields.items() if name in asked})
