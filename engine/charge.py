@@ -91,8 +91,8 @@ def _enter(partner: Partner, partner_order_no: str, scene_id: str, items: Items,
                       [{"path": "scene", "found": scene_id, "expected": ", ".join(sorted(partner.scenes))}])
     registered = not phone
     with store.transaction():
-        ctx = sale._quote_inside(scene_id, items, buyer_id, fields or {}, [], lang, orders.new_no(), partner.id)
-        ctx.contact, ctx.lang = {"phone": phone} if phone else {}, lang
+        ctx = sale.quote_inside(scene_id, items, buyer_id, {"phone": phone} if phone else {}, fields or {}, [], lang,
+                                orders.new_no(), partner.id)
         sale.write_order(ctx, "", external_no=partner_order_no, expires_in_s=partner.retry_for_s)
         hooks(ctx, "charge", "check")
         now = ctx.now_ms

@@ -10,7 +10,7 @@ from .sale import payable_channels
 from .steps.context import SaleContext, base_facts
 from .trade import pricing
 
-_BUYER = "example-buyer"
+_BUYER, _PHONE = "example-buyer", "13800000000"
 
 
 def run_scene_example(catalog: Catalog, scene: Scene, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,11 +31,13 @@ def _quote(catalog: Catalog, scene: Scene, given: Mapping[str, Any]) -> dict[str
     partner = catalog.partner(given["partner_id"]) if given["partner_id"] else None
     buyer = given["buyer"]
     row = _row(buyer) if buyer and buyer["registered"] else None
-    ctx = SaleContext("example", catalog, scene, _BUYER if buyer else "", row, partner)
+    ctx = SaleContext("example", catalog, scene, _BUYER if buyer else "", partner)
+    ctx.buyer = row
     ctx.now_ms, ctx.fields, ctx.wanted_coupons, ctx.own_journal = given["at_ms"], given["fields"], given["coupons"], []
     ctx.chosen = pricing.wanted(scene, given["items"])
     ctx.held_before = _held(catalog, (buyer or {}).get("bought", {}))
-    ctx.base = base_facts(scene, ctx.buyer_id, row, ctx.fields, partner, ctx.now_ms)
+    ctx.contact = {"phone": _PHONE} if buyer and buyer["phone_known"] else {}
+    ctx.base = base_facts(scene, ctx.buyer_id, row, ctx.contact, ctx.fields, partner, ctx.now_ms)
     hooks(ctx, "quote", "check", "price")
     return {"payable_minor": ctx.price.payable_minor, "coupons": [coupon.id for coupon, _ in ctx.taken],
             "not_applied": {n["id"]: n["reason"] for n in ctx.price.not_applied},
@@ -44,7 +46,7 @@ def _quote(catalog: Catalog, scene: Scene, given: Mapping[str, Any]) -> dict[str
 
 def _row(buyer: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": _BUYER, "tags": list(buyer["tags"]), "orders_paid": buyer["orders_paid"],
-            "phone": "13800000000" if buyer["phone_known"] else ""}
+            "phone": _PHONE if buyer["phone_known"] else ""}
 
 
 def _held(catalog: Catalog, bought: Mapping[str, int]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from .deliver import work_orders
 from .flow import executor
 from .steps import registry
 from .steps.context import SaleContext
-from .trade import buyers, orders, pricing
+from .trade import orders, pricing
 
 STEPS = registry.load()
 _log = logging.getLogger("salewright.sale")
@@ -35,7 +35,7 @@ def context_of_order(order: dict[str, Any]) -> SaleContext:
     scene = catalog.scene(order["scene_id"])
     sold = orders.sold(order["no"])
     partner = catalog.partner(order["partner_id"]) if order["partner_id"] else None
-    ctx = SaleContext(order["no"], catalog, scene, order["buyer_id"], buyers.find(order["buyer_id"]), partner)
+    ctx = SaleContext(order["no"], catalog, scene, order["buyer_id"], partner)
     price = sold["price"]
     ctx.order, ctx.base, ctx.fields = order, sold["facts"], sold["fields"]
     ctx.contact, ctx.lang = sold["contact"], sold["lang"]
@@ -55,14 +55,15 @@ def deliver(ctx: SaleContext, flow_name: str, names: tuple[str, ...], inline: bo
     if inline:
         number = executor.run_hooks(STEPS, flow, ctx, names)
     if number is None or number >= len(flow.steps):
-        return end_state(ctx.subject_no)
+        return end_state(ctx)
     executor.schedule(flow, ctx, number)
     return "paid"
 
 
-def end_state(order_no: str) -> str:
-    """Where an order goes when its paid flow is done: work orders keep it from completing."""
-    return "fulfilling" if work_orders.unfinished(order_no) else "completed"
+def end_state(ctx: SaleContext) -> str:
+    """Where an order goes when its paid flow is done: unfinished work orders keep it from completing."""
+    people = any(STEPS[use.name].spec.opens_work for flow in ("place", "paid") for use in ctx.scene.flows[flow].steps)
+    return "fulfilling" if people and work_orders.unfinished(ctx.subject_no) else "completed"
 
 
 class OrderHost:
@@ -76,7 +77,7 @@ class OrderHost:
         return context_of_order(orders.find(run["subject_no"], lock=True))
 
     def finished(self, ctx: SaleContext, flow: str) -> None:
-        state = end_state(ctx.subject_no)
+        state = end_state(ctx)
         if ctx.order["state"] == "paid" or (ctx.order["state"] == "fulfilling" and state == "completed"):
             move_on(ctx, state, f"{flow} is done")
 

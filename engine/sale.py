@@ -32,8 +32,9 @@ Remember = Callable[[dict[str, Any]], None]
 
 # ── quote ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-def quote(scene_id: str, items: Items, *, buyer_id: str = "", fields: Mapping[str, Any] | None = None,
-          wanted_coupons: list[str] | None = None, partner_id: str = "", lang: str = "zh") -> dict[str, Any]:
+def quote(scene_id: str, items: Items, *, buyer_id: str = "", contact: Mapping[str, str] | None = None,
+          fields: Mapping[str, Any] | None = None, wanted_coupons: list[str] | None = None, partner_id: str = "",
+          lang: str = "zh") -> dict[str, Any]:
     """A price for these items in this scene, held until it expires. Returns the quote's row.
 
     items: [{"sku": "product/sku", "quantity": 1}]. wanted_coupons: None lets whatever applies apply.
@@ -41,22 +42,22 @@ def quote(scene_id: str, items: Items, *, buyer_id: str = "", fields: Mapping[st
     catalog = live.catalog()
     scene = catalog.scene(scene_id)
     with store.transaction():
-        ctx = _price(catalog, scene, items, buyer_id, fields or {}, wanted_coupons, partner_id, lang)
+        ctx = _price(catalog, scene, items, buyer_id, contact or {}, fields or {}, wanted_coupons, partner_id, lang)
         return _keep_quote(ctx, items, "open", None)
 
 
-def _price(catalog: Catalog, scene: Scene, items: Items, buyer_id: str, fields: Mapping[str, Any],
+def _price(catalog: Catalog, scene: Scene, items: Items, buyer_id: str, contact: Mapping[str, str], fields: Mapping[str, Any],
            wanted_coupons: list[str] | None, partner_id: str, lang: str, order_no: str | None = None) -> SaleContext:
     """Hooks quote.check, quote.price and quote.hold; again without a coupon that ran out between price and hold."""
     problems = scene.check_fields(fields)
     if problems:
         raise Refusal(Code.FIELD_INVALID, "the scene's fields are not as it declares them", problems)
     partner = catalog.partner(partner_id or scene.partner_id) if partner_id or scene.partner_id else None
-    ctx = SaleContext(ids.new_no("Q"), catalog, scene, buyer_id, buyers.find(buyer_id), partner)
-    ctx.chosen, ctx.fields, ctx.lang = pricing.wanted(scene, items), fields, lang
+    ctx = SaleContext(ids.new_no("Q"), catalog, scene, buyer_id, partner)
+    ctx.chosen, ctx.contact, ctx.fields, ctx.lang = pricing.wanted(scene, items), contact, fields, lang
     ctx.wanted_coupons, ctx.own_journal = wanted_coupons, []
     ctx.order = {"no": order_no} if order_no else None
-    ctx.base = base_facts(scene, buyer_id, ctx.buyer, fields, partner, ctx.now_ms)
+    ctx.base = base_facts(scene, buyer_id, ctx.buyer, contact, fields, partner, ctx.now_ms)
     while True:
         hooks(ctx, "quote", "check", "price", "hold")
         if ctx.gone is None:
@@ -71,7 +72,7 @@ def _keep_quote(ctx: SaleContext, items: Items, state: str, order_no: str | None
     row = {"no": ctx.subject_no, "scene_id": ctx.scene.id, "release_no": ctx.release_no, "buyer_id": ctx.buyer_id,
            "partner_id": ctx.partner.id if ctx.partner else "", "state": state, "currency": ctx.price.currency,
            "payable_minor": ctx.price.payable_minor, "items": [dict(i) for i in items], "fields": dict(ctx.fields),
-           "wanted": ctx.wanted_coupons, "excluded": ctx.excluded, "facts": ctx.base, "result": ctx.price.result(),
+           "contact": dict(ctx.contact), "wanted": ctx.wanted_coupons, "excluded": ctx.excluded, "facts": ctx.base, "result": ctx.price.result(),
            "steps": ctx.own_journal, "order_no": order_no, "expires_at_ms": now + int(ctx.scene.quote_ttl_s * 1000),
            "created_at_ms": now, "updated_at_ms": now}
     store.current().later(quotes.Quote, row)
@@ -80,7 +81,8 @@ def _keep_quote(ctx: SaleContext, items: Items, state: str, order_no: str | None
 
 def payable_channels(scene: Scene, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The channels this sale could be paid through now, in the scene's order: {id, title}."""
-    return [{"id": c.channel_id, "title": dict(c.title)} for c in scene.channels if c.when is None or c.when(facts)]
+    return [{"id": c.channel_id, "title": dict(c.title)} for c in scene.channels
+            if c.when is None or c.when({**facts, "channel.id": c.channel_id})]
 
 
 # ── place ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,9 +108,9 @@ def place(scene_id: str, *, quote_no: str = "", items: Items | None = None, buye
     with store.transaction(crash_point="place.before_commit"):
         order_no, claim_token = orders.new_no(), "" if buyer_id else ids.token()
         ctx = (_adopt_quote(scene_id, quote_no, buyer_id, items, order_no) if quote_no else
-               _quote_inside(scene_id, items or [], buyer_id, fields or {}, wanted_coupons, lang, order_no))
+               quote_inside(scene_id, items or [], buyer_id, contact or {}, fields or {}, wanted_coupons, lang, order_no))
         _expect(expected_payable_minor, ctx.price)
-        ctx.contact, ctx.lang = contact or {}, lang
+        ctx.contact, ctx.lang = contact or ctx.contact, lang
         order = write_order(ctx, claim_token, external_no=(external or {}).get("no", ""))
         if external:
             _paid_elsewhere(ctx, order, external)
@@ -143,19 +145,19 @@ def _adopt_quote(scene_id: str, quote_no: str, buyer_id: str, items: Items | Non
     scene = catalog.scene(scene_id)
     partner = catalog.partner(row["partner_id"]) if row["partner_id"] else None
     buyer_id = buyer_id or row["buyer_id"]
-    ctx = SaleContext(order_no, catalog, scene, buyer_id, buyers.find(buyer_id), partner)
+    ctx = SaleContext(order_no, catalog, scene, buyer_id, partner)
     ctx.chosen, ctx.fields, ctx.base = pricing.wanted(scene, row["items"]), row["fields"], row["facts"]
-    ctx.price = _price_of(row["result"])
+    ctx.contact, ctx.price = row["contact"], _price_of(row["result"])
     ctx.order = {"quote_no": quote_no}
     quotes.adopt(row, order_no)
     return ctx
 
 
-def _quote_inside(scene_id: str, items: Items, buyer_id: str, fields: Mapping[str, Any],
-                  wanted_coupons: list[str] | None, lang: str, order_no: str, partner_id: str = "") -> SaleContext:
+def quote_inside(scene_id: str, items: Items, buyer_id: str, contact: Mapping[str, str], fields: Mapping[str, Any],
+                 wanted_coupons: list[str] | None, lang: str, order_no: str, partner_id: str = "") -> SaleContext:
     """An order without a quote is quoted in its own transaction: one path for every price."""
     catalog = live.catalog()
-    ctx = _price(catalog, catalog.scene(scene_id), items, buyer_id, fields, wanted_coupons, partner_id, lang, order_no)
+    ctx = _price(catalog, catalog.scene(scene_id), items, buyer_id, contact, fields, wanted_coupons, partner_id, lang, order_no)
     row = _keep_quote(ctx, items, "adopted", order_no)
     ctx.subject_no, ctx.own_journal, ctx.order = order_no, None, {"quote_no": row["no"]}
     return ctx
@@ -252,7 +254,7 @@ def _begin_attempt(order: Mapping[str, Any], facts: Mapping[str, Any], scene: Sc
                    pay_by: Mapping[str, Any]) -> Attempt:
     """Write the intent to pay; a channel whose pay operation only signs parameters is done with that."""
     channel_id, client = pay_by["channel"], pay_by.get("client") or {}
-    offered = [c["id"] for c in payable_channels(scene, {**facts, "channel.id": channel_id})]
+    offered = [c["id"] for c in payable_channels(scene, facts)]
     if channel_id not in offered:
         raise Refusal(Code.CHANNEL_NOT_ALLOWED, f"this order can't be paid through {channel_id!r}",
                       [{"path": "channel", "found": channel_id, "expected": ", ".join(offered) or "no channel"}])

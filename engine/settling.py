@@ -1,6 +1,6 @@
 """Money comes in: applying what channels say about payments and refunds, once each, and settling orders with it.
 
-Locks are taken order first, then payment or refund. A payment that succeeds pays its order if the order still waits for it;
+Locks are taken payment (or refund) first, then its order. A payment that succeeds pays its order if the order still waits for it;
 otherwise nobody has a claim on the money: it is booked to suspense and sent back.
 """
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .ledger.postings import Move, post
 from .pay import channels, notices, payments, refunds
 from .runs import context_of_order, deliver, move_on
 from .steps.context import SaleContext
-from .trade import buyers, coupons, orders
+from .trade import coupons, orders
 
 CALL_OVER_S = 60                               # no pay call is under way for longer
 _log = logging.getLogger("salewright.sale")
@@ -57,8 +57,7 @@ def _into_paid(ctx: SaleContext, cause: str, inline: bool, flow: str, flow_hooks
     store.current().flush()                    # an order written in this transaction must be there to be moved
     if any(d["kind"] == "coupon" for d in ctx.price.discounts):
         coupons.redeem(ctx.subject_no)
-    if ctx.buyer_id:
-        buyers.count_paid_order(ctx.buyer_id)
+    ctx.count_paid()
     state = deliver(ctx, flow, flow_hooks, inline)
     via = () if state == "paid" else ("paid",)
     move_on(ctx, state, cause, via=via, paid_at_ms=clock.now_ms())
@@ -95,14 +94,12 @@ def apply_payment(payment_no: str, fields: Mapping[str, Any], cause: str,
 
     notice: (channel id, dedupe key, event). Refusal NOTICE_REJECTED when the fact can't be about this payment.
     """
-    order_no = payments.find(payment_no)["order_no"]
-
     def work(inline: bool) -> str:
         with store.transaction(crash_point="notice.before_commit"):
             if notice and not notices.first_time(notice[0], notice[1], notice[2], payment_no, fields):
                 return "repeated"
-            order = orders.find(order_no, lock=True)
-            return _apply(order, payments.find(payment_no, lock=True), fields, cause, inline)
+            payment = payments.find(payment_no, lock=True)
+            return _apply(orders.find(payment["order_no"], lock=True), payment, fields, cause, inline)
     try:
         verdict = store.retrying(lambda: work(True))
     except StepError as stop:

@@ -113,10 +113,10 @@ def pools_hold() -> Iterator[Violation]:
 
 def facts_once() -> Iterator[Violation]:
     """7. One notice is applied at most once: no payment or refund succeeds twice."""
-    for table, word in (("payment_log", "payment"), ("refund_log", "refund"), ("charge_log", "charge")):
-        for no, n in rows(f"SELECT no, COUNT(*) FROM {table} WHERE to_state IN ('succeeded', 'charged') GROUP BY no "
-                          "HAVING COUNT(*) > 1"):
-            yield Violation(7, no, f"this {word} succeeded {n} times")
+    for machine, no, n in rows("SELECT machine, no, COUNT(*) FROM state_log WHERE (machine IN ('payment', 'refund') AND "
+                               "to_state = 'succeeded') OR (machine = 'charge' AND to_state = 'charged') "
+                               "GROUP BY machine, no HAVING COUNT(*) > 1"):
+        yield Violation(7, no, f"this {machine} succeeded {n} times")
     for event, n in rows("SELECT event, COUNT(*) FROM ledger_transaction GROUP BY event HAVING COUNT(*) > 1"):
         yield Violation(7, event, f"was posted {n} times")
     for no, channel, channel_no, n in rows(
@@ -127,22 +127,23 @@ def facts_once() -> Iterator[Violation]:
 
 def states_moved() -> Iterator[Violation]:
     """8. No state was reached by a transition that is not in its table."""
+    for name, from_state, to_state, no, n in rows("SELECT machine, from_state, to_state, MIN(no), COUNT(*) FROM state_log "
+                                                  "GROUP BY machine, from_state, to_state"):
+        machine = store.MACHINES.get(name)
+        if machine is None or not machine.allows(from_state, to_state):
+            yield Violation(8, no, f"{name} went from {from_state or 'nothing'} to {to_state} ({n} times)")
+    for name, no, from_state, before in rows(
+            "SELECT machine, no, from_state, before_state FROM (SELECT machine, no, from_state, LAG(to_state, 1, '') OVER "
+            "(PARTITION BY machine, no ORDER BY id) AS before_state FROM state_log) chain WHERE from_state <> before_state"):
+        yield Violation(8, no, f"{name} moved from {from_state or 'nothing'}, but was {before or 'not born'}")
     for machine in store.MACHINES.values():
-        if machine.log is None:
-            continue
-        log, table = machine.log._meta.table_name, machine.table._meta.table_name
-        for from_state, to_state, no, n in rows(f"SELECT from_state, to_state, MIN(no), COUNT(*) FROM {log} "
-                                                "GROUP BY from_state, to_state"):
-            if not machine.allows(from_state, to_state):
-                yield Violation(8, no, f"{machine.name} went from {from_state or 'nothing'} to {to_state} ({n} times)")
-        for no, state, logged in rows(
-                f'SELECT t."{machine.key}", t.state, l.to_state FROM {table} t LEFT JOIN {log} l ON l.id = (SELECT MAX(id) '
-                f'FROM {log} x WHERE x.no = t."{machine.key}") WHERE l.to_state IS NULL OR l.to_state <> t.state'):
-            yield Violation(8, no, f"{machine.name} is {state}, its log ends at {logged or 'nothing'}")
-        for no, from_state, before in rows(
-                f"SELECT no, from_state, before FROM (SELECT no, from_state, LAG(to_state, 1, '') OVER (PARTITION BY no "
-                f"ORDER BY id) AS before FROM {log}) chain WHERE from_state <> before"):
-            yield Violation(8, no, f"{machine.name} moved from {from_state}, but was {before or 'not born'}")
+        if machine.logged:
+            table = machine.table._meta.table_name
+            for no, state, logged in rows(
+                    f'SELECT t."{machine.key}", t.state, l.to_state FROM {table} t LEFT JOIN state_log l ON l.id = (SELECT '
+                    f'MAX(id) FROM state_log x WHERE x.no = t."{machine.key}" AND x.machine = ?) '
+                    f"WHERE l.to_state IS NULL OR l.to_state <> t.state", machine.name):
+                yield Violation(8, no, f"{machine.name} is {state}, its log ends at {logged or 'nothing'}")
 
 
 def quotes_recompute() -> Iterator[Violation]:
@@ -166,7 +167,8 @@ def recompute(row: dict[str, Any]) -> dict[str, Any]:
     catalog = live.release(row["release_no"])
     scene = catalog.scene(row["scene_id"])
     partner = catalog.partner(row["partner_id"]) if row["partner_id"] else None
-    ctx = SaleContext(row["no"], catalog, scene, row["buyer_id"], None, partner)
+    ctx = SaleContext(row["no"], catalog, scene, row["buyer_id"], partner)
+    ctx.buyer = None
     ctx.chosen, ctx.fields, ctx.base = pricing.wanted(scene, row["items"]), row["fields"], row["facts"]
     ctx.wanted_coupons, ctx.excluded, ctx.now_ms, ctx.own_journal = row["wanted"], row["excluded"], row["created_at_ms"], []
     hooks(ctx, "quote", "price")

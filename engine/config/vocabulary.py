@@ -13,6 +13,7 @@ class StepSpec:
     places       where it may stand: {"quote.check", "place.check", …}
     kind         pure (reads) · write (in the phase's transaction) · call (an outside call: a phase of its own)
     undo         name of the step that compensates it, when it has one
+    opens_work   it opens work orders, which may keep the order from completing
     """
     name: str
     about: str
@@ -20,6 +21,7 @@ class StepSpec:
     places: frozenset[str]
     kind: str
     undo: str | None = None
+    opens_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,7 @@ class Charge(store.TradeTable):
         indexes = ((("partner_id", "partner_order_no"), True), (("state", "try_at_ms"), False))
 
 
-ChargeLog = store.log_table(store.TradeTable, "ChargeLog")
-CHARGE = store.Machine("charge", Charge, "no", ChargeLog, initial=("charging", "charged"), moves={
+CHARGE = store.Machine("charge", Charge, "no", initial=("charging", "charged"), moves={
     "charging": ("charged", "failed"), "charged": ("returned",), "failed": (), "returned": ()},
     titles={"zh": "直充单", "en": "Direct charge"})
 

@@ -50,8 +50,7 @@ class EntitlementUse(store.TradeTable):
         indexes = ((("buyer_id", "key"), True),)
 
 
-EntitlementLog = store.log_table(store.TradeTable, "EntitlementLog")
-ENTITLEMENT = store.Machine("entitlement", Entitlement, "no", EntitlementLog, initial=("active",), moves={
+ENTITLEMENT = store.Machine("entitlement", Entitlement, "no", initial=("active",), moves={
     "active": ("revoked",), "revoked": ()}, titles={"zh": "权益", "en": "Entitlement"})
 
 

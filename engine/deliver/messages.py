@@ -35,8 +35,7 @@ class Message(store.TradeTable):
     updated_at_ms = peewee.BigIntegerField()
 
 
-MessageLog = store.log_table(store.TradeTable, "MessageLog")
-MESSAGE = store.Machine("message", Message, "no", MessageLog, initial=("queued", "skipped"), moves={
+MESSAGE = store.Machine("message", Message, "no", initial=("queued", "skipped"), moves={
     "queued": ("sent", "failed"), "failed": ("queued",), "sent": (), "skipped": ()},
     titles={"zh": "消息", "en": "Message"})
 
@@ -73,10 +72,7 @@ def send(no: str, channel: Any) -> None:
     outcome = wire.operate(channel, "send", {
         "message.no": no, "message.to": row["recipient"], "message.text": row["text"], "message.template": row["template"],
         "order.no": row["order_no"], "settings.sandbox_url": settings.sandbox_url()})
-    with store.transaction():
-        row = store.one(Message, no=no, lock=True)
-        if row["state"] != "queued":
-            return
+    with store.transaction():                  # the move itself refuses a message that another worker has moved meanwhile
         attempts = row["attempts"] + 1
         if outcome.state in ("succeeded", "accepted"):
             store.move(MESSAGE, no, "sent", "channel took it", row=row, attempts=attempts, error=None,

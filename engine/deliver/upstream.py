@@ -32,8 +32,7 @@ class UpstreamLink(store.TradeTable):
         primary_key = peewee.CompositeKey("order_no", "upstream_no")
 
 
-UpstreamLog = store.log_table(store.TradeTable, "UpstreamLog")
-UPSTREAM = store.Machine("upstream", UpstreamOrder, "no", UpstreamLog, initial=("created",), moves={
+UPSTREAM = store.Machine("upstream", UpstreamOrder, "no", initial=("created",), moves={
     "created": ("accepted", "done", "failed", "unknown"), "unknown": ("accepted", "done", "failed"),
     "accepted": ("done", "failed"), "failed": ("created",), "done": ()}, titles={"zh": "上游订单", "en": "Upstream order"})
 

@@ -31,8 +31,7 @@ class WorkOrder(store.TradeTable):
         indexes = ((("queue", "state", "due_at_ms"), False),)
 
 
-WorkOrderLog = store.log_table(store.TradeTable, "WorkOrderLog")
-WORK_ORDER = store.Machine("work_order", WorkOrder, "no", WorkOrderLog, initial=("open",), moves={
+WORK_ORDER = store.Machine("work_order", WorkOrder, "no", initial=("open",), moves={
     "open": ("in_progress", "done", "cancelled"), "in_progress": ("open", "done", "cancelled"), "done": (),
     "cancelled": ()}, titles={"zh": "工单", "en": "Work order"})
 

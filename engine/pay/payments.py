@@ -67,8 +67,7 @@ class PaymentTender(store.TradeTable):
         primary_key = peewee.CompositeKey("payment_no", "n")
 
 
-PaymentLog = store.log_table(store.TradeTable, "PaymentLog")
-PAYMENT = store.Machine("payment", PaymentOrder, "no", PaymentLog, initial=("created", "pending", "succeeded"), moves={
+PAYMENT = store.Machine("payment", PaymentOrder, "no", initial=("created", "pending", "succeeded"), moves={
     "created": ("pending", "succeeded", "failed", "closed", "unknown"),
     "pending": ("succeeded", "failed", "closed", "unknown"),
     "unknown": ("created", "pending", "succeeded", "failed", "closed"),

@@ -41,8 +41,7 @@ class Refund(store.TradeTable):
         indexes = ((("state", "ask_at_ms"), False),)
 
 
-RefundLog = store.log_table(store.TradeTable, "RefundLog")
-REFUND = store.Machine("refund", Refund, "no", RefundLog, initial=("applied", "approved"), moves={
+REFUND = store.Machine("refund", Refund, "no", initial=("applied", "approved"), moves={
     "applied": ("approved", "rejected"),
     "approved": ("processing", "succeeded", "failed", "unknown"),
     "processing": ("succeeded", "failed", "unknown"),

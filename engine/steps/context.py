@@ -9,6 +9,9 @@ from ..flow import journal
 from ..trade import buyers, orders, pricing
 
 
+_UNREAD = object()
+
+
 class SaleContext:
     """The sale under way, inside one open transaction.
 
@@ -19,11 +22,12 @@ class SaleContext:
     contact      {"phone", "name"} given with the order, for guests and messages
     """
 
-    def __init__(self, subject_no: str, catalog: Catalog, scene: Scene, buyer_id: str, buyer: Mapping[str, Any] | None,
-                 partner: Partner | None = None):
+    def __init__(self, subject_no: str, catalog: Catalog, scene: Scene, buyer_id: str, partner: Partner | None = None):
         self.subject_no, self.scene_id, self.release_no = subject_no, scene.id, catalog.release_no
         self.catalog, self.scene, self.partner = catalog, scene, partner
-        self.buyer_id, self.buyer = buyer_id, buyer
+        self.buyer_id = buyer_id
+        self.buyer_is_locked = False           # set once this transaction has changed the buyer's row
+        self._buyer: Any = _UNREAD
         self.now_ms = clock.now_ms()
         self.chosen: list[tuple[Sku, int]] = []
         self.fields: Mapping[str, Any] = {}
@@ -39,9 +43,30 @@ class SaleContext:
         self.own_journal: list[dict[str, Any]] | None = None
         self.held_before: Mapping[str, int] | None = None   # what the buyer holds by cap key, where no database is asked
 
+    @property
+    def buyer(self) -> dict[str, Any] | None:
+        """The buyer's row, read when somebody asks; None for a guest and for a buyer we were not told of."""
+        if self._buyer is _UNREAD:
+            self._buyer = buyers.find(self.buyer_id)
+        return self._buyer
+
+    @buyer.setter
+    def buyer(self, row: dict[str, Any] | None) -> None:
+        self._buyer = row
+
+    def count_paid(self) -> None:
+        """One more paid order of the buyer; from here on its row is this transaction's, and is read anew."""
+        if self.buyer_id:
+            buyers.count_paid_order(self.buyer_id)
+            self.buyer_is_locked, self._buyer = True, _UNREAD
+
     def facts(self) -> dict[str, Any]:
-        """Every declared fact of a sale, closed."""
-        return {**self.base, **pricing.facts(self.price)}
+        """Every declared fact of a sale, closed. Before anything is priced, goods count at their list price."""
+        price = self.price
+        if not price.lines and self.chosen:
+            price = pricing.Price(self.scene.currency)
+            pricing.list_price(price, self.chosen)
+        return {**self.base, **pricing.facts(price)}
 
     def journal(self, flow: str, use: StepUse, state: str, **entry: Any) -> None:
         """A quote keeps its steps in its own row; an order's are journal rows."""
@@ -60,15 +85,15 @@ class SaleContext:
         return self.contact.get("phone") or (self.buyer or {}).get("phone") or ""
 
 
-def base_facts(scene: Scene, buyer_id: str, buyer: Mapping[str, Any] | None, fields: Mapping[str, Any],
-               partner: Partner | None, now_ms: int) -> dict[str, Any]:
+def base_facts(scene: Scene, buyer_id: str, buyer: Mapping[str, Any] | None, contact: Mapping[str, str],
+               fields: Mapping[str, Any], partner: Partner | None, now_ms: int) -> dict[str, Any]:
     """The facts that do not depend on the price: scene, buyer, partner, time, the scene's own fields."""
     local = clock.to_datetime(now_ms).astimezone(clock.zone(settings.timezone()))
     return {"scene.id": scene.id, "scene.terminal": scene.terminal, "scene.method": scene.method, "scene.login": scene.login,
             "line.id": scene.line_id, "partner.id": partner.id if partner else "", "partner.mode": partner.mode if partner else "",
             "time.hour": local.hour, "time.weekday": local.isoweekday(), "time.date": local.strftime("%Y-%m-%d"),
             "channel.id": "", "payment.bank": "",
-            **buyers.facts(buyer_id, buyer), **_field_facts(scene, fields)}
+            **buyers.facts(buyer_id, buyer, contact.get("phone", "")), **_field_facts(scene, fields)}
 
 
 _EMPTY = {"string": "", "integer": 0, "boolean": False, "array": ()}

@@ -30,6 +30,8 @@ def revoke_entitlements(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str
 @step("paid.deliver fulfil.deliver charge.deliver", "write", params={"add": _TAGS, "remove": _TAGS})
 def tag_buyer(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
     """Change the buyer's tags, e.g. a newcomer is none after the first order. A guest has no tags."""
-    if not ctx.buyer_id:
+    row = ctx.buyer if ctx.buyer_is_locked else buyers.find(ctx.buyer_id, lock=True)
+    if row is None:
         return {"tags": None}
-    return {"tags": buyers.retag(ctx.buyer_id, params.get("add", []), params.get("remove", []))}
+    row["tags"] = buyers.retag(row, params.get("add", []), params.get("remove", []))
+    return {"tags": row["tags"]}

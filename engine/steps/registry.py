@@ -14,20 +14,20 @@ _steps: dict[str, Step] = {}
 
 
 def _spec(name: str, about: str, at: str, kind: str, params: Mapping[str, Any] | None, required: tuple[str, ...],
-          undo: str | None) -> StepSpec:
+          undo: str | None, opens_work: bool = False) -> StepSpec:
     places = frozenset(at.split())
     known = {f"{flow}.{hook.name}" for flow, hooks in FLOWS.items() for hook in hooks}
     if places - known:
         raise ValueError(f"step {name}: no such place {sorted(places - known)}")
     schema = {"type": "object", "properties": dict(params or {}), "required": list(required), "additionalProperties": False}
-    return StepSpec(name, inspect.cleandoc(about), schema, places, kind, undo)
+    return StepSpec(name, inspect.cleandoc(about), schema, places, kind, undo, opens_work)
 
 
 def step(at: str, kind: str, *, params: Mapping[str, Any] | None = None, required: tuple[str, ...] = (),
-         undo: str | None = None) -> Callable:
+         undo: str | None = None, opens_work: bool = False) -> Callable:
     """Register a pure or write step under its function's name. `at`: the places it may stand in, blank-separated."""
     def register(fn: Callable) -> Callable:
-        _add(Step(_spec(fn.__name__, fn.__doc__ or "", at, kind, params, required, undo), run=fn))
+        _add(Step(_spec(fn.__name__, fn.__doc__ or "", at, kind, params, required, undo, opens_work), run=fn))
         return fn
     return register
 

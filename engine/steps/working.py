@@ -19,7 +19,8 @@ _ORDERS = {"type": "array", "minItems": 1, "items": {
         "under": {"type": "string"}}}}
 
 
-@step("place.break_down paid.deliver", "write", params={"orders": _ORDERS}, required=("orders",), undo="cancel_work_orders")
+@step("place.break_down paid.deliver", "write", params={"orders": _ORDERS}, required=("orders",),
+      undo="cancel_work_orders", opens_work=True)
 def open_work_orders(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
     """Open work orders for people. `blocking` (default true) keeps the order from completing before it is done; `under`
     names the kind of an earlier one in the list that this one is a part of."""

@@ -9,10 +9,10 @@ from .databases import (ContentTable, JsonField, LOGICAL, Logical, SystemTable, 
                         open_all, system, tables, trade)
 from .migrate import migrate, pending
 from .rows import delete, insert, many, one, query, update
-from .states import MACHINES, Machine, born, log_table, move
+from .states import MACHINES, Machine, StateLog, born, move
 from .transaction import Transaction, current, in_transaction, retrying, transaction
 
-__all__ = ["ContentTable", "JsonField", "LOGICAL", "Logical", "MACHINES", "Machine", "SystemTable",
+__all__ = ["ContentTable", "JsonField", "LOGICAL", "Logical", "MACHINES", "Machine", "StateLog", "SystemTable",
            "TradeTable", "Transaction", "born", "content", "counts", "current", "delete", "in_transaction", "insert",
-           "log_table", "logical_of", "many", "migrate", "move", "one", "open_all", "pending", "query", "retrying", "system", "tables",
+           "logical_of", "many", "migrate", "move", "one", "open_all", "pending", "query", "retrying", "system", "tables",
            "trade", "transaction", "update"]

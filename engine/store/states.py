@@ -12,22 +12,29 @@ import peewee
 from ..base import clock, trace
 from ..base.errors import Code, Refusal
 from . import rows
+from .databases import TradeTable
 from .transaction import current
 
 MACHINES: dict[str, "Machine"] = {}
 
 
-def log_table(base: type[peewee.Model], name: str) -> type[peewee.Model]:
-    """A table for one machine's moves, in `base`'s database. from_state "" is the birth."""
-    return type(name, (base,), {
-        "__doc__": "Every move, in order; never changed.",
-        "id": peewee.BigAutoField(),
-        "no": peewee.CharField(max_length=40, index=True),
-        "from_state": peewee.CharField(max_length=24),
-        "to_state": peewee.CharField(max_length=24),
-        "cause": peewee.CharField(max_length=80),
-        "trace_id": peewee.CharField(max_length=32),
-        "at_ms": peewee.BigIntegerField()})
+class StateLog(TradeTable):
+    """Every move of every machine, in order; never changed. from_state "" is the birth.
+
+    One table, so that a transaction that moves five things writes one INSERT; the views `order_log`, `payment_log`,
+    `work_order_log`, `coupon_log` … (made by a migration) are its parts for people who read with SQL.
+    """
+    id = peewee.BigAutoField()
+    machine = peewee.CharField(max_length=16)
+    no = peewee.CharField(max_length=40)
+    from_state = peewee.CharField(max_length=24)
+    to_state = peewee.CharField(max_length=24)
+    cause = peewee.CharField(max_length=80)
+    trace_id = peewee.CharField(max_length=32)
+    at_ms = peewee.BigIntegerField()
+
+    class Meta:
+        indexes = ((("no", "machine"), False),)
 
 
 class Machine:
@@ -35,12 +42,12 @@ class Machine:
 
     name    "order", "payment" …: the key of `MACHINES`
     table   has columns `key`, `state`, `updated_at_ms`
-    log     made by `log_table`, in the same database; None for things too short-lived to keep a log of
+    logged  False for things too short-lived to keep a log of
     """
 
-    def __init__(self, name: str, table: type[peewee.Model], key: str, log: type[peewee.Model] | None,
-                 initial: tuple[str, ...], moves: Mapping[str, tuple[str, ...]], titles: Mapping[str, str]):
-        self.name, self.table, self.key, self.log = name, table, key, log
+    def __init__(self, name: str, table: type[peewee.Model], key: str, initial: tuple[str, ...],
+                 moves: Mapping[str, tuple[str, ...]], titles: Mapping[str, str], logged: bool = True):
+        self.name, self.table, self.key, self.logged = name, table, key, logged
         self.initial, self.moves, self.titles = initial, moves, titles
         MACHINES[name] = self
 
@@ -89,7 +96,7 @@ def move(machine: Machine, no: str, to_state: str, cause: str, *, row: Mapping[s
 
 
 def _log(machine: Machine, no: str, from_state: str, to_state: str, cause: str) -> None:
-    if machine.log is None:
+    if not machine.logged:
         return
-    current().later(machine.log, {"no": no, "from_state": from_state, "to_state": to_state, "cause": cause[:80],
+    current().later(StateLog, {"machine": machine.name, "no": no, "from_state": from_state, "to_state": to_state, "cause": cause[:80],
                                   "trace_id": trace.trace_id(), "at_ms": clock.now_ms()})

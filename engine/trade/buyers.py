@@ -45,17 +45,15 @@ def count_paid_order(buyer_id: str) -> None:
     store.update(Buyer, {}, add={"orders_paid": 1}, id=buyer_id)
 
 
-def retag(buyer_id: str, add: list[str], remove: list[str]) -> list[str] | None:
-    """Change a buyer's tags under its lock; the tags after, or None for an unknown buyer."""
-    row = find(buyer_id, lock=True)
-    if row is None:
-        return None
+def retag(row: Mapping[str, Any], add: list[str], remove: list[str]) -> list[str]:
+    """Change a buyer's tags; `row` was read with its lock held. Returns the tags after."""
     tags = sorted((set(row["tags"]) | set(add)) - set(remove))
-    store.update(Buyer, {"tags": tags, "updated_at_ms": clock.now_ms()}, id=buyer_id)
+    if tags != sorted(row["tags"]):
+        store.update(Buyer, {"tags": tags, "updated_at_ms": clock.now_ms()}, id=row["id"])
     return tags
 
 
-def facts(buyer_id: str, row: Mapping[str, Any] | None) -> dict[str, Any]:
+def facts(buyer_id: str, row: Mapping[str, Any] | None, contact_phone: str = "") -> dict[str, Any]:
     """The `buyer.*` facts; closed also for a guest and for a buyer we were not told of."""
     return {"buyer.id": buyer_id, "buyer.registered": row is not None, "buyer.tags": list(row["tags"]) if row else [],
-            "buyer.orders_paid": row["orders_paid"] if row else 0, "buyer.phone_known": bool(row and row["phone"])}
+            "buyer.orders_paid": row["orders_paid"] if row else 0, "buyer.phone_known": bool(contact_phone or row and row["phone"])}

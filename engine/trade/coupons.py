@@ -37,8 +37,7 @@ class CouponHold(store.TradeTable):
     updated_at_ms = peewee.BigIntegerField()
 
 
-CouponLog = store.log_table(store.TradeTable, "CouponLog")
-COUPON = store.Machine("coupon", CouponHold, "no", CouponLog, initial=("held",), moves={
+COUPON = store.Machine("coupon", CouponHold, "no", initial=("held",), moves={
     "held": ("redeemed", "released"), "redeemed": ("returned",), "released": (), "returned": ()},
     titles={"zh": "优惠券", "en": "Coupon"})
 

@@ -73,8 +73,7 @@ class OrderDetail(store.TradeTable):
         indexes = ((("order_no", "kind"), False),)
 
 
-OrderLog = store.log_table(store.TradeTable, "OrderLog")
-ORDER = store.Machine("order", TradeOrder, "no", OrderLog, initial=("draft", "awaiting_payment"), moves={
+ORDER = store.Machine("order", TradeOrder, "no", initial=("draft", "awaiting_payment"), moves={
     "draft": ("awaiting_payment", "closed"),
     "awaiting_payment": ("paid", "closed"),
     "paid": ("fulfilling", "completed", "refunding"),

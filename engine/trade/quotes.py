@@ -23,6 +23,7 @@ class Quote(store.TradeTable):
     payable_minor = peewee.BigIntegerField()
     items = store.JsonField()
     fields = store.JsonField()
+    contact = store.JsonField()
     wanted = store.JsonField(null=True)        # coupons asked for; null: whatever applies
     excluded = store.JsonField()               # coupons that could not be held: id → reason
     facts = store.JsonField()
@@ -37,7 +38,7 @@ class Quote(store.TradeTable):
         indexes = ((("state", "expires_at_ms"), False),)
 
 
-QUOTE = store.Machine("quote", Quote, "no", None, initial=("open", "adopted"), moves={
+QUOTE = store.Machine("quote", Quote, "no", logged=False, initial=("open", "adopted"), moves={
     "open": ("adopted", "expired"), "adopted": (), "expired": ()}, titles={"zh": "预下单", "en": "Quote"})
 
 
