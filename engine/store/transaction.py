@@ -41,7 +41,17 @@ class Transaction:
         self._after.append(fn)
 
     def flush(self) -> None:
-        """Write what was staged, one INSERT a table. Called before the commit, and by whoever must read it earlier."""
+        """Write what was staged, one INSERT a table. Called before the commit, and by whoever must read it earlier.
+
+        PostgreSQL gets them in one round trip (pipeline mode); an error of any of them comes out at the end.
+        """
+        if len(self._rows) < 2 or self.db.is_sqlite:
+            self._write_staged()
+            return
+        with peewee.__exception_wrapper__, self.db.database.connection().pipeline():
+            self._write_staged()
+
+    def _write_staged(self) -> None:
         while self._rows:
             table, staged = self._rows.popitem()
             rows.insert(table, staged)
