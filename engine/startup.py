@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from . import rehearse, store, wire
 from .base import logs
+from .base.errors import Code, Refusal
 from .config.live import live
 from .config.vocabulary import Vocabulary
 from .steps import registry
@@ -24,3 +25,17 @@ def start(role: str) -> None:
     store.open_all()
     wire.forbid_in(store.in_transaction)
     live.start(vocabulary(), role)
+
+
+def open_store() -> None:
+    """The databases for a command that does its work and ends. Refusal NOT_READY when they are behind this code."""
+    store.open_all()
+    lacking = store.pending()
+    if lacking:
+        raise Refusal(Code.NOT_READY, f"the databases lack {', '.join(lacking)}: run `run.py migrate` first")
+
+
+def look() -> None:
+    """As `open_store`, with the live catalogue loaded; nothing is followed and this process is reported nowhere."""
+    open_store()
+    live.load(vocabulary())

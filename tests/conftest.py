@@ -1,7 +1,8 @@
 """Fixtures of the whole suite. Real databases, real processes, nothing outside loopback, nothing kept.
 
-data_dir            (always on) a private SALEWRIGHT_DATA_DIR, no other setting from outside, the clock let go after
-database            the three logical databases, fresh and open: the test runs once on SQLite and once on PostgreSQL
+data_dir            (always on) a private SALEWRIGHT_DATA_DIR, no other setting from outside; clock and log as before
+database            the three logical databases, fresh and open: the test runs once on SQLite and once on PostgreSQL;
+                    afterwards the process's live catalogue is forgotten
 sqlite_database     the same on SQLite only, for what no server can change
 postgresql_database the same on PostgreSQL only
 postgresql_server   the PostgreSQL 18 server itself          redis_url   an empty Redis
@@ -9,6 +10,7 @@ processes           starts real processes with the test's databases, and ends th
 """
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
@@ -19,6 +21,7 @@ from hypothesis import settings as hypothesis_settings
 
 from engine import store
 from engine.base import clock
+from engine.config.live import live
 from tests.support.databases import Database, PostgresTemplates, SqliteTemplates, close_all
 from tests.support.processes import Processes
 
@@ -37,7 +40,10 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(name)
     folder = tmp_path / "var"
     monkeypatch.setenv("SALEWRIGHT_DATA_DIR", str(folder))
+    log = logging.getLogger()
+    handlers, level = log.handlers[:], log.level
     yield folder
+    log.handlers[:], log.level = handlers, level
     clock.set_to(None)
 
 
@@ -65,6 +71,7 @@ def sqlite_database(data_dir: Path, sqlite_templates: SqliteTemplates) -> Iterat
     sqlite_templates.copy_to(data_dir)
     store.open_all()
     yield Database("sqlite", {"SALEWRIGHT_DATA_DIR": str(data_dir)})
+    live.stop()
     close_all()
 
 
@@ -76,6 +83,7 @@ def postgresql_database(data_dir: Path, postgresql_templates: PostgresTemplates,
     store.open_all()
     yield Database("postgresql", {"SALEWRIGHT_DATA_DIR": str(data_dir), "SALEWRIGHT_DATABASE_URL": server.url(name)},
                    name, server)
+    live.stop()
     close_all()
     server.drop(name)
 

@@ -251,7 +251,7 @@ def test_every_library_in_use_is_declared(folders, extras):
             top = name.split(".")[0]
             if top in own or top in sys.stdlib_module_names:
                 continue
-            if not {_plain(d) for d in distributions.get(top, [top])} & (declared | PROVIDED.get(top, set())):
+            if not {*map(_plain, distributions.get(top, [top])), *PROVIDED.get(top, ())} & declared:
                 missing.add(f"{module.path}:{line}: {top} is not declared in pyproject.toml")
     assert sorted(missing) == []
 

@@ -6,7 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-from .database import open_store
 from .roles import ROOT
 
 
@@ -50,13 +49,13 @@ def check_folder(args) -> int:
     if result.problems:
         print(counted(result.problems), file=sys.stderr)
         return 1
-    print("sound: " + ", ".join(f"{count} {kind}" for kind, count in result.counts.items() if count))
+    print("sound: " + ", ".join(f"{kind} {count}" for kind, count in result.counts.items() if count))
     return 0
 
 
 def publish(args) -> int:
     from ..config import releases
-    from ..startup import vocabulary
+    from ..startup import open_store, vocabulary
 
     open_store()
     no = releases.publish(catalogue_files(args.folder), args.note, author_of(args), vocabulary())
@@ -67,6 +66,7 @@ def publish(args) -> int:
 def list_releases(args) -> int:
     from ..base import clock
     from ..config import releases
+    from ..startup import open_store
 
     open_store()
     for row in releases.history(args.limit):
@@ -78,6 +78,7 @@ def list_releases(args) -> int:
 
 def show_diff(args) -> int:
     from ..config import releases
+    from ..startup import open_store
 
     open_store()
     difference = releases.diff(args.a, args.b if args.b is not None else require_live())
@@ -94,7 +95,7 @@ def show_diff(args) -> int:
 
 def rollback(args) -> int:
     from ..config import releases
-    from ..startup import vocabulary
+    from ..startup import open_store, vocabulary
 
     open_store()
     releases.rollback(args.no, author_of(args), args.note, vocabulary())
@@ -104,6 +105,7 @@ def rollback(args) -> int:
 
 def export(args) -> int:
     from ..config import releases
+    from ..startup import open_store
 
     open_store()
     no = args.release or require_live()

@@ -18,14 +18,3 @@ def migrate(args) -> int:
     if not names:
         print("the databases are up to date")
     return 0
-
-
-def open_store() -> None:
-    """Open the databases for a command; Refusal NOT_READY when they are not what this code needs."""
-    from .. import store
-    from ..base.errors import Code, Refusal
-
-    store.open_all()
-    lacking = store.pending()
-    if lacking:
-        raise Refusal(Code.NOT_READY, f"the databases lack {', '.join(lacking)}: run `run.py migrate` first")

@@ -18,7 +18,7 @@ def verify(args) -> int:
     from .. import startup
     from ..audit import invariants
 
-    startup.start("verify")
+    startup.look()
     findings = invariants.verify(tuple(args.only))
     broken = [str(v) for finding in findings for v in finding.violations]
     if args.json:

@@ -50,11 +50,14 @@ class Live:
     """Holder of the catalogue in force. One instance (`live` below) serves a process; tests make their own."""
 
     def __init__(self) -> None:
+        self._compiling = threading.Lock()     # one compilation at a time: two would only share a core
+        self._forget()
+
+    def _forget(self) -> None:
         self._current: Catalog | None = None   # swapped in one assignment: readers need no lock
         self._vocabulary: Vocabulary | None = None
         self._role = ""
         self._pinned: collections.OrderedDict[int, Catalog | Refusal] = collections.OrderedDict()
-        self._compiling = threading.Lock()     # one compilation at a time: two would only share a core
         self._judged_no = 0                    # the live number last acknowledged or refused
         self._seen_at = 0.0
         self._stop = threading.Event()
@@ -125,12 +128,12 @@ class Live:
             self._current = self.release(no)
 
     def stop(self) -> None:
-        """End the thread and take back this node's report."""
+        """End the thread, take back this node's report and forget everything: it may be started anew."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(10)
-            self._thread = None
             store.delete(NodeReport, node=node_name(), role=self._role)
+        self._forget()
 
     def _follow(self) -> None:
         every_s = float(settings.get("RELEASE_POLL_S"))

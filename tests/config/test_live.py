@@ -90,7 +90,8 @@ def test_rollback_is_followed_too(database, followed):
 def test_a_request_asks_no_database(sqlite_database, followed):
     publish(ONE)
     holder = followed()
-    holder.stop()
+    holder._stop.set()                         # the poller's own question is not a request's
+    holder._thread.join()
     before = store.counts.statements
     for _ in range(100):
         holder.catalog()
@@ -192,12 +193,17 @@ def test_nodes_show_life_and_the_silent_are_forgotten(database, live, monkeypatc
     assert [r["node"] for r in room.node_reports()] == [room.node_name()]
 
 
-def test_stopping_takes_the_report_back(database, live):
+def test_stopping_takes_the_report_back_and_it_may_start_anew(database, live):
     publish(ONE)
     live.start(WORDS, "api")
     assert len(room.node_reports()) == 1
     live.stop()
     assert room.node_reports() == []
+    with refusal(Code.NOT_READY):
+        live.catalog()
+    publish(TWO)
+    live.start(WORDS, "worker")
+    assert serving(live) == 2 and [r["role"] for r in room.node_reports()] == ["worker"]
 
 
 def test_started_twice_is_a_mistake_and_unstarted_too(sqlite_database, live):
