@@ -61,9 +61,20 @@ def deliver(ctx: SaleContext, flow_name: str, names: tuple[str, ...], inline: bo
 
 
 def end_state(ctx: SaleContext) -> str:
-    """Where an order goes when its paid flow is done: unfinished work orders keep it from completing."""
-    people = any(STEPS[use.name].spec.opens_work for flow in ("place", "paid") for use in ctx.scene.flows[flow].steps)
-    return "fulfilling" if people and work_orders.unfinished(ctx.subject_no) else "completed"
+    """Where an order goes when its paid flow is done. With work orders in its scene it is fulfilling until the last of
+    them is done, and then its fulfil flow runs; that may be at once, when people were faster than the buyer's money."""
+    opens_work = any(STEPS[use.name].spec.opens_work for flow in ("place", "paid") for use in ctx.scene.flows[flow].steps)
+    if not opens_work:
+        return "completed"
+    if not work_orders.unfinished(ctx.subject_no):
+        _schedule_fulfil(ctx)
+    return "fulfilling"
+
+
+def _schedule_fulfil(ctx: SaleContext) -> None:
+    flow = ctx.scene.flows["fulfil"]
+    if not executor.is_scheduled(ctx.subject_no, flow.name):
+        executor.schedule(flow, ctx, 0)
 
 
 class OrderHost:
@@ -77,9 +88,10 @@ class OrderHost:
         return context_of_order(orders.find(run["subject_no"], lock=True))
 
     def finished(self, ctx: SaleContext, flow: str) -> None:
-        state = end_state(ctx)
-        if ctx.order["state"] == "paid" or (ctx.order["state"] == "fulfilling" and state == "completed"):
-            move_on(ctx, state, f"{flow} is done")
+        if flow == "fulfil":
+            move_on(ctx, "completed", "fulfilled")
+        elif ctx.order["state"] == "paid":
+            move_on(ctx, end_state(ctx), f"{flow} is done")
 
     def gave_up(self, ctx: SaleContext, flow: str, use: StepUse, reason: str) -> None:
         signal.emit("flow.gave_up", flow=flow, step=use.name)
@@ -104,6 +116,5 @@ def finish_work_order(no: str, worker: str, result: Mapping[str, Any]) -> dict[s
         order = orders.find(order_no, lock=True)
         _, finished = work_orders.finish(no, worker, result)
         if finished and order["state"] == "fulfilling" and not work_orders.unfinished(order_no):
-            ctx = context_of_order(order)
-            executor.schedule(ctx.scene.flows["fulfil"], ctx, 0)
+            _schedule_fulfil(context_of_order(order))
     return work_orders.find(no)

@@ -131,6 +131,11 @@ def schedule(flow: Flow, ctx: Context, next_number: int, delay_s: float = 0) -> 
     outbox.stage("flow.advance", run_no, delay_s=delay_s)
 
 
+def is_scheduled(subject_no: str, flow_name: str) -> bool:
+    """Whether a worker has, or has had, this flow of this subject."""
+    return store.one(FlowRun, columns=("no",), no=f"{subject_no}/{flow_name}") is not None
+
+
 @dataclass
 class _Work:
     """A call whose intent is committed."""
