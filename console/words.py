@@ -1,0 +1,105 @@
+"""The words of states and kinds, and the tone in which a state is shown. A test holds these tables against the engine's."""
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext as _l
+
+# Tones: rest (nothing to do) · wait · go (under way) · good · bad · warn · back (money goes back) · over (ended without success)
+_STATES: dict[str, dict[str, tuple[Any, str]]] = {
+    "order": {
+        "draft": (_l("Draft"), "rest"), "awaiting_payment": (_l("Awaiting payment"), "wait"), "paid": (_l("Paid"), "go"),
+        "fulfilling": (_l("Being fulfilled"), "go"), "completed": (_l("Completed"), "good"), "closed": (_l("Closed"), "over"),
+        "refunding": (_l("Being refunded"), "back"), "refunded": (_l("Refunded"), "back"),
+        "partially_refunded": (_l("Partly refunded"), "back")},
+    "payment": {
+        "created": (_l("Created"), "rest"), "pending": (_l("Pending"), "wait"), "unknown": (_l("Outcome unknown"), "warn"),
+        "succeeded": (_l("Succeeded"), "good"), "failed": (_l("Failed"), "bad"), "closed": (_l("Closed"), "over")},
+    "refund": {
+        "applied": (_l("Applied for"), "wait"), "approved": (_l("Approved"), "go"), "rejected": (_l("Rejected"), "over"),
+        "processing": (_l("In progress"), "go"), "unknown": (_l("Outcome unknown"), "warn"),
+        "succeeded": (_l("Succeeded"), "good"), "failed": (_l("Failed"), "bad")},
+    "charge": {
+        "charging": (_l("Charging"), "wait"), "charged": (_l("Charged"), "good"), "failed": (_l("Failed"), "bad"),
+        "returned": (_l("Returned"), "back")},
+    "entitlement": {"active": (_l("In force"), "good"), "revoked": (_l("Revoked"), "over")},
+    "work_order": {
+        "open": (_l("Open"), "wait"), "in_progress": (_l("In progress"), "go"), "done": (_l("Done"), "good"),
+        "cancelled": (_l("Cancelled"), "over")},
+    "message": {
+        "queued": (_l("Queued"), "wait"), "sent": (_l("Sent"), "good"), "failed": (_l("Failed"), "bad"),
+        "skipped": (_l("Not sent"), "over")},
+    "upstream": {
+        "created": (_l("Created"), "rest"), "accepted": (_l("Accepted"), "go"), "unknown": (_l("Outcome unknown"), "warn"),
+        "failed": (_l("Failed"), "bad"), "done": (_l("Done"), "good")},
+    "quote": {"open": (_l("Open"), "wait"), "adopted": (_l("Ordered"), "good"), "expired": (_l("Expired"), "over")},
+    "coupon": {
+        "held": (_l("Held"), "wait"), "redeemed": (_l("Redeemed"), "good"), "released": (_l("Released"), "over"),
+        "returned": (_l("Returned"), "back")},
+    # not machines, but shown like them
+    "flow_run": {
+        "running": (_l("Running"), "go"), "waiting": (_l("Waiting"), "wait"), "done": (_l("Done"), "good"),
+        "failed": (_l("Failed"), "bad")},
+    "step": {
+        "done": (_l("Done"), "good"), "skipped": (_l("Skipped"), "rest"), "intent": (_l("Asked outside"), "wait"),
+        "failed": (_l("Failed"), "bad"), "passed": (_l("Passed over"), "warn"), "undone": (_l("Undone"), "back"),
+        "restarted": (_l("Sent round again"), "go")},
+    "job": {"ready": (_l("Ready"), "wait"), "dead": (_l("Dead"), "bad")},
+    "audit": {
+        "begun": (_l("Cut off"), "warn"), "done": (_l("Done"), "good"), "refused": (_l("Refused"), "over"),
+        "failed": (_l("Failed"), "bad")},
+    "node": {"ack": (_l("Serves it"), "good"), "reject": (_l("Refused it"), "bad")},
+    "pool": {"good": (_l("Sufficient"), "good"), "low": (_l("Low"), "warn"), "empty": (_l("At its floor"), "bad")},
+}
+MACHINES = {
+    "order": _l("Order"), "payment": _l("Payment"), "refund": _l("Refund"), "charge": _l("Direct charge"),
+    "entitlement": _l("Entitlement"), "work_order": _l("Work order"), "message": _l("Message"),
+    "upstream": _l("Upstream order"), "coupon": _l("Coupon"), "quote": _l("Quote")}
+TERMINALS = {"pc": _l("PC"), "app": _l("App"), "mini_program": _l("Mini program"), "h5": _l("H5 page")}
+METHODS = {"in_app": _l("In app"), "external_direct": _l("External direct"), "joint": _l("Joint sale"),
+           "direct_charge": _l("Direct charge"), "ecommerce": _l("Shop platform")}
+TENDERS = {"channel": _l("Payment channel"), "pool": _l("Partner's pool"), "external": _l("Paid elsewhere"),
+           "none": _l("Nothing to pay")}
+FLOWS = {"quote": _l("Quote"), "place": _l("Place order"), "paid": _l("After payment"), "fulfil": _l("Fulfilment"),
+         "close": _l("Closing"), "charge": _l("Direct charge")}
+KINDS = {"scenes": _l("Scenes"), "channels": _l("Channels"), "product_types": _l("Product types"), "products": _l("Products"),
+         "coupons": _l("Coupons"), "lines": _l("Business lines"), "merchants": _l("Merchants"), "partners": _l("Partners"),
+         "messages": _l("Messages")}
+MODES = {"new_customer": _l("New customers"), "fund_pool": _l("Fund pool"), "quantity_pool": _l("Quantity pool")}
+UNITS = {"money": _l("money"), "pieces": _l("pieces"), "heads": _l("heads")}
+POOL_MOVES = {"top_up": _l("Top-up"), "draw": _l("Draw"), "return": _l("Return")}
+LEDGER_KINDS = {
+    "order_paid": _l("Order paid"), "surplus_received": _l("Surplus received"), "refund_approved": _l("Refund approved"),
+    "refund_succeeded": _l("Refund succeeded"), "pool_topped_up": _l("Pool topped up"), "reversal": _l("Reversal")}
+ROLES = {"api": _l("API"), "console": _l("Console"), "worker": _l("Worker")}
+DISCOUNTS = {"coupon": _l("Coupon"), "adjustment": _l("Adjustment")}
+
+
+def state(machine: str, name: str) -> str:
+    """A state's word; a state without one is shown as it is written."""
+    known = _STATES.get(machine, {}).get(name)
+    return str(known[0]) if known else name
+
+
+def tone(machine: str, name: str) -> str:
+    known = _STATES.get(machine, {}).get(name)
+    return known[1] if known else "rest"
+
+
+def states(machine: str) -> dict[str, str]:
+    """Every state of a machine with its word, in the order of a life."""
+    return {name: str(word) for name, (word, _tone) in _STATES[machine].items()}
+
+
+def word(table: dict[str, Any], name: str) -> str:
+    """A kind's word from one of the tables above, or the name itself."""
+    return str(table.get(name, name))
+
+
+def reason(sentence: str) -> str:
+    """A sentence of the engine's own (why a coupon did not apply): its fixed part in the reader's language, what follows
+    the colon as it is."""
+    fixed, colon, rest = sentence.partition(": ")
+    if rest.endswith(" are missing."):
+        rest = gettext("%(amount)s are missing.", amount=rest.removesuffix(" are missing."))
+    return f"{gettext(fixed if colon else sentence)}{colon}{rest}"
