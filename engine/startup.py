@@ -20,15 +20,16 @@ def vocabulary() -> Vocabulary:
 
 
 def start(role: str) -> None:
-    """Once per process, after any fork, before it serves. `role` (api, console, worker …) is how the studio shows it."""
+    """Once per process, after any fork, before it serves. `role` (api, console, worker …) is how the studio shows it.
+    Refusal NOT_READY when the databases are behind this code."""
     logs.setup()
-    store.open_all()
+    open_store()
     wire.forbid_in(store.in_transaction)
     live.start(vocabulary(), role)
 
 
 def open_store() -> None:
-    """The databases for a command that does its work and ends. Refusal NOT_READY when they are behind this code."""
+    """Open the databases. Refusal NOT_READY when they are behind this code."""
     store.open_all()
     lacking = store.pending()
     if lacking:

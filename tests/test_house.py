@@ -257,7 +257,8 @@ def test_every_library_in_use_is_declared(folders, extras):
 
 
 # Modules that a declared package promises to bring: parts of it in all but name.
-PROVIDED = {"werkzeug": {"flask"}, "jinja2": {"flask"}, "markupsafe": {"flask"}, "wtforms": {"flask-wtf"}}
+PROVIDED = {"werkzeug": {"flask"}, "jinja2": {"flask"}, "markupsafe": {"flask"}, "itsdangerous": {"flask"},
+            "wtforms": {"flask-wtf"}, "babel": {"flask-babel"}}
 
 
 def _plain(distribution: str) -> str:
