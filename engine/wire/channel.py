@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 from ..base import canon, clock, signal
 from . import codecs, mapping, opening, redact, signing, tokens
 from .compile import Channel, Operation, compile_channel
-from .model import (EMPTY, FactMissing, IncomingRequest, Message, Notice, NoticeRejected, Outcome, Reply, Request, Unreadable,
+from .model import (FactMissing, IncomingRequest, Message, Notice, NoticeRejected, Outcome, Reply, Request, Unreadable,
                     Unverified, WireError)
 from .notices import answer, receive
 from .secrets import Places, SecretSource
@@ -35,6 +35,7 @@ __all__ = ["compile_channel", "load", "forbid_in", "declares", "needs_call", "ne
            "operation_of", "prepare", "conclude", "for_client", "Channel", "IncomingRequest", "Notice", "NoticeRejected", "Outcome", "WireError"]
 
 ANSWER_BYTES_MAX = 1 << 20
+GOOD = ("succeeded", "pending", "accepted", "partial", "closed")
 _log = logging.getLogger("salewright.wire")
 
 
@@ -149,10 +150,11 @@ def prepare(ch: Channel, op: Operation, scope: Scope) -> Request:
     return op.plan.build(scope)
 
 
-def conclude(ch: Channel, op: Operation, scope: Scope, request: Request, reply: Reply, now_ms: int | None = None) -> Outcome:
-    """Verify the answer, open it, judge it, map it."""
-    def outcome(state: str, reason: str = "", fields: Mapping[str, Any] = EMPTY) -> Outcome:
-        return Outcome(state, fields, EMPTY, reason, True, reply.status, _excerpts(ch, request, reply, scope))
+def conclude(ch: Channel, op: Operation, scope: Scope, request: Request, reply: Reply, now_ms: int | None = None,
+             believed: bool = False) -> Outcome:
+    """Verify the answer (unless it is `believed`, as an example may want), open it, judge it, map it."""
+    def outcome(state: str, reason: str = "", fields: Mapping[str, Any] | None = None) -> Outcome:
+        return Outcome(state, fields or {}, {}, reason, True, reply.status, _excerpts(ch, request, reply, scope))
 
     scope.message = message = Message(host=scope.message.host, headers=dict(reply.headers), body=reply.body, status=reply.status)
     try:
@@ -160,7 +162,7 @@ def conclude(ch: Channel, op: Operation, scope: Scope, request: Request, reply: 
     except Unreadable:
         message.tree = {}                   # a proxy's error page: it may still be judged by its status
     try:
-        trusted = _verified(op, scope, clock.now_ms() if now_ms is None else now_ms)
+        trusted = believed or _verified(op, scope, clock.now_ms() if now_ms is None else now_ms)
     except Unverified as error:
         return outcome("unknown", f"the answer can't be believed: {error.reason}")
     try:
@@ -177,7 +179,8 @@ def conclude(ch: Channel, op: Operation, scope: Scope, request: Request, reply: 
     except Unreadable as error:
         return outcome("unknown", str(error))
     state = fields.pop("state", "unknown") if rule.then == mapping.STATE_AS_TAKEN else rule.then
-    fields.pop("state", None)
+    if state in GOOD:                       # codes and messages of a good answer explain nothing
+        fields = {name: value for name, value in fields.items() if name not in ("error_code", "reason")}
     wrong = _not_ours(op, scope, fields)
     if wrong:
         return outcome("unknown", f"the answer is about something else: {wrong}")
@@ -217,7 +220,7 @@ def for_client(op: Operation, scope: Scope, outcome: Outcome) -> Outcome:
             made = {**made, **op.client.signer.placed("client", scope)}
     except (FactMissing, Unreadable) as error:
         state, sent = ("unknown", True) if outcome.sent else ("failed", False)
-        return Outcome(state, outcome.fields, EMPTY, f"nothing for the client: {error}", sent, outcome.status, outcome.exchange)
+        return Outcome(state, outcome.fields, {}, f"nothing for the client: {error}", sent, outcome.status, outcome.exchange)
     return Outcome(outcome.state, outcome.fields, {op.client.kind: made}, outcome.reason, outcome.sent, outcome.status,
                    outcome.exchange)
 

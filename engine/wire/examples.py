@@ -70,7 +70,8 @@ def _operation(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
     if not op.sends:
         outcome = channel.for_client(op, scope, channel.Outcome("pending"))
     elif "answer" in given:
-        outcome = channel.conclude(ch, op, scope, request, _reply(given["answer"]), now_ms)
+        outcome = channel.conclude(ch, op, scope, request, _reply(given["answer"]), now_ms,
+                                   bool(given["answer"].get("believed")))
     else:
         return found
     fields = {name: value for name, value in outcome.fields.items() if name != "state"}
@@ -95,7 +96,7 @@ def _notice(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
     request = IncomingRequest(given.get("method", "POST"), given.get("path", "/"), query, headers, _body(given),
                               codecs.write_query(query, casts.as_text))
     try:
-        notices = channel.receive(ch, given["notice"], request, _at_ms(given))
+        notices = channel.receive(ch, given["notice"], request, _at_ms(given), bool(given.get("believed")))
     except NoticeRejected as error:
         return {"refused": error.code, "reason": error.reason}
     return {"notices": [{"dedupe_key": notice.dedupe_key, "fields": dict(notice.fields)} for notice in notices]}
