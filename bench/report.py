@@ -1,0 +1,120 @@
+"""What the figures look like: tables for a terminal, and whether the goals were met."""
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any, Iterable
+
+RATIO_MIN, P99_MAX_MS, STATEMENTS_MAX, COMMITS_MAX, CHECK_MAX_S = 0.5, 100.0, 40, 8, 5.0
+SAME = 0.95                                    # "no slower": what the noise of neighbouring rounds leaves room for
+_SYNCS = 100
+
+FOR_SCALE = """For scale, measured once on 2 noisy cores at 16 clients: raw SQL without HTTP 1,500 paid orders/s (SQLite,
+synchronous=FULL) and 1,200 (PostgreSQL); the floor 370–410 under gunicorn and 530–610 under granian; django-oscar 10,
+Vendure 7, pretix 7, Medusa 1.6. Peers spend 134–421 statements and 16–382 commits on an order, a hand-written sale 13 and 2."""
+
+
+def machine(folder: Path) -> dict[str, Any]:
+    """What was measured on. `sync_ms`: how long the disk takes to keep 4 KB."""
+    with (folder / "sync").open("wb") as file:
+        began = time.perf_counter()
+        for _ in range(_SYNCS):
+            os.write(file.fileno(), b"x" * 4096)
+            os.fsync(file.fileno())
+        sync_ms = 1000 * (time.perf_counter() - began) / _SYNCS
+    return {"cores": os.cpu_count(), "load_1m": os.getloadavg()[0], "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version, "sync_ms": sync_ms, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+
+
+def say(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Columns as wide as their widest; the first to the left, the others to the right."""
+    lines = [list(head), *map(list, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join("  " + "  ".join(cell.rjust(width) if i else cell.ljust(width)
+                                      for i, (cell, width) in enumerate(zip(line, widths))) for line in lines)
+
+
+def say_machine(found: dict[str, Any]) -> None:
+    say(f"{found['cores']} cores, load {found['load_1m']:.1f}, Python {found['python']}, SQLite {found['sqlite']}, "
+        f"one fsync {found['sync_ms']:.2f} ms, {found['at']}", FOR_SCALE)
+
+
+_HEAD = ("", "orders/s", "p50 ms", "p99 ms", "worst", "CPU ms/order", "RSS MB", "generator")
+
+
+def _row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
+    return (name, f"{found['orders_per_s']:.0f}", f"{found['p50_ms']:.1f}", f"{found['p99_ms']:.1f}", f"{found['worst_ms']:.0f}",
+            f"{found['cpu_ms_per_order']:.2f}", f"{found['rss_bytes'] / 1e6:.0f}", f"{found['generator_share']:.0%}")
+
+
+def say_sale(found: dict[str, Any]) -> None:
+    working, clients = found["engine_with_worker"], found["clients"]
+    say("", f"Paid orders over HTTP, {found['database']}, {clients} client{'s' * (clients != 1)} "
+            f"({found['engine']['orders']} orders; percentiles are of single requests)",
+        table(_HEAD, [_row("floor", found["floor"]), _row("engine", found["engine"]), _row("engine, worker beside it", working)]),
+        "  p99 ms by request: " + ", ".join(f"{kind} {at['p99_ms']:.1f}" for kind, at in found["engine"]["kinds"].items()),
+        f"  engine / floor: {found['ratio']:.2f}; with the worker sending each order's message meanwhile "
+        f"{found['ratio_with_worker']:.2f} (it then needed {working['after_s']:.1f} s more a round; "
+        f"worker's RSS {working['worker_rss_bytes'] / 1e6:.0f} MB)")
+
+
+def say_cost(found: dict[str, Any]) -> None:
+    say("", f"An order through the engine's HTTP application, one thread, no server, {found['database']}: "
+            f"{found['ms_per_order']:.2f} ms, {found['statements']} statements, {found['commits']} commits "
+            f"(then the worker: {found['worker_statements']} and {found['worker_commits']})",
+        table(("where", "µs", "share", "calls"), ((part, f"{at['us']:.0f}", f"{at['us'] / found['ms_per_order'] / 10:.0f} %",
+                                                   f"{at['calls']:.0f}") for part, at in found["parts"].items())))
+    for text, count in found["texts"]:
+        say(f"  {count} × {text}")
+
+
+def say_scenes(found: dict[str, Any]) -> None:
+    say("", f"{found['scenes']} scenes ({found['files']} files)",
+        f"  check and compile {found['check_and_compile_s']:.2f} s; with {found['examples']} examples run "
+        f"{found['with_examples_s']:.2f} s; API's start {found['start_s']:.1f} s",
+        f"  publish {found['publish_s']:.2f} s, live in the API after {found['publish_to_live_s']:.2f} s",
+        table(_HEAD, [_row("20 scenes", found["few"]), _row(f"{found['scenes']} scenes", found["many"])]),
+        f"  rate with many / with few: {found['ratio']:.2f} ({found['clients']} clients, SQLite)")
+
+
+def say_stored(found: dict[str, Any]) -> None:
+    say("", f"{found['orders']:,} orders stored ({found['rows']:,} rows in {found['tables']} tables, "
+            f"{found['bytes'] / 1e9:.1f} GB, filled in {found['seconds']:.0f} s)",
+        table(_HEAD, [_row("none stored", found["none"]), _row("many stored", found["many"])]),
+        f"  rate with many / with none: {found['ratio']:.2f} ({found['clients']} clients, SQLite)")
+    if found["orders"] < found["wanted"]:
+        say(f"  the disk had no room for {found['wanted']:,}")
+
+
+def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """{goal, value, met} of everything that was aimed at and measured."""
+    result: list[dict[str, Any]] = []
+
+    def goal(text: str, value: float, met: bool) -> None:
+        result.append({"goal": text, "value": value, "met": met})
+    for sale in found.get("sales", ()):
+        where = f"{sale['database']}, {sale['clients']} client{'s' * (sale['clients'] != 1)}"
+        goal(f"engine / floor at least {RATIO_MIN} ({where})", sale["ratio"], sale["ratio"] >= RATIO_MIN)
+        goal(f"p99 below {P99_MAX_MS:.0f} ms ({where})", sale["engine"]["p99_ms"], sale["engine"]["p99_ms"] < P99_MAX_MS)
+    if cost := found.get("cost"):
+        goal(f"at most {STATEMENTS_MAX} statements an order", cost["statements"], cost["statements"] <= STATEMENTS_MAX)
+        goal(f"at most {COMMITS_MAX} commits an order", cost["commits"], cost["commits"] <= COMMITS_MAX)
+    if scenes := found.get("scenes"):
+        goal(f"check and compile in {CHECK_MAX_S:.0f} s", scenes["check_and_compile_s"], scenes["check_and_compile_s"] < CHECK_MAX_S)
+        goal("no slower with many scenes", scenes["ratio"], scenes["ratio"] >= SAME)
+    if stored := found.get("stored"):
+        goal("no slower with many orders stored", stored["ratio"], stored["ratio"] >= SAME)
+    return result
+
+
+def say_goals(found: dict[str, Any]) -> None:
+    took = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found["took_s"].items())
+    say("", f"Goals (took {took})",
+        table(("", "found", ""), ((g["goal"], f"{g['value']:.2f}", "met" if g["met"] else "MISSED") for g in found["goals"])))
