@@ -36,7 +36,7 @@ FENCES = {
     "ruamel": ("console",),
     "huey": ("engine.workers",),
     "durable": ("engine.config.rules",),
-    "yaml": ("engine.config.reader",), "jsonschema": ("engine.config",),
+    "yaml": ("engine.config.reader",), "jsonschema": ("engine.config", "engine.api"),
     "cryptography": ("engine.wire", "sandbox"),
     "psycopg": ("engine.store",), "sqlite3": ("engine.store",), "playhouse": ("engine.store",),
     # HTTP out; the supervisor only knocks at its own children's health doors, the sandbox plays the outside world.
@@ -51,7 +51,7 @@ NAMED_KINDS = ("lines", "scenes", "channels", "products", "partners", "coupons")
 
 LINES_MAX, LINES_HARD_MAX, LONG_SHARE = 350, 450, 0.1
 FUNCTION_MAX = 70
-WIDTH_MAX = 120
+WIDTH_MAX, WIDTH_HARD_MAX, WIDE_SHARE = 120, 132, 0.03
 # Texts that name a machine or a registry; written in halves so that this file does not hold them itself.
 PLACES = re.compile("|".join(("/wo" "rk/", "/ro" "ot/", "/ho" "me/", "/opt/py" "pi", "py" "pi\\.org", "pythonho" "sted",
                               "registry\\.np" "mjs", "deb\\.deb" "ian", "registry\\.ya" "rnpkg", "mirr" "ors?\\.")))
@@ -110,11 +110,11 @@ def long_functions(modules: list[Module]) -> Iterator[str]:
                 yield f"{module.path}: {name}() has {lines} lines, more than {FUNCTION_MAX}"
 
 
-def wide_lines(modules: list[Module]) -> Iterator[str]:
+def wide_lines(modules: list[Module], most: int = WIDTH_HARD_MAX) -> Iterator[str]:
     for module in modules:
         for number, text in enumerate(module.text.splitlines(), 1):
-            if len(text) > WIDTH_MAX:
-                yield f"{module.path}:{number}: {len(text)} characters wide, more than {WIDTH_MAX}"
+            if len(text) > most:
+                yield f"{module.path}:{number}: {len(text)} characters wide, more than {most}"
 
 
 def swallowed_errors(modules: list[Module]) -> Iterator[str]:
@@ -216,6 +216,12 @@ def test_modules_are_short():
     assert len(long) <= LONG_SHARE * len(modules), f"too many modules of more than {LINES_MAX} lines: {long}"
 
 
+def test_few_lines_are_wide():
+    modules = program()
+    wide = list(wide_lines(modules, WIDTH_MAX))
+    assert len(wide) <= WIDE_SHARE * sum(m.lines for m in modules), "\n".join(wide)
+
+
 def test_no_file_names_a_machine_or_a_registry():
     found = []
     for path in files(*TEXTS):
@@ -277,7 +283,7 @@ def _plain(distribution: str) -> str:
     (fenced_imports, "engine.wire.codecs", "import urllib.request"),
     (fenced_imports, "engine.api.app", "from huey import SqliteHuey"),
     (long_functions, "engine.sale", "def story():\n" + "    x = 1\n" * FUNCTION_MAX),
-    (wide_lines, "engine.sale", "x = '" + "w" * WIDTH_MAX + "'"),
+    (wide_lines, "engine.sale", "x = '" + "w" * WIDTH_HARD_MAX + "'"),
     (swallowed_errors, "engine.sale", "try:\n    go()\nexcept Exception:\n    pass"),
     (swallowed_errors, "engine.sale", "for x in y:\n    try:\n        go()\n    except:\n        continue"),
     (undescribed, "engine.sale", "x = 1"),
