@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from typing import Iterable
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from engine.base import settings
 
 PAIRS = ("sandbox-merchant", "sandbox-gateway")            # <name>.pem private, <name>.pub.pem public
-SHARED = ("sandbox-shared.key", "sandbox-notice.key", "sandbox-partner.key")    # 32 characters each
+SHARED = ("sandbox-shared.key", "sandbox-notice.key")    # 32 characters each
 KEYRING = ("sandbox-gateway.keys", "gateway-1", "sandbox-gateway.pub.pem")      # folder, key id, the key in it
 
 
@@ -25,13 +26,19 @@ def ensure(folder: Path | None = None) -> None:
             _write_once(private, _private_pem())
         if not public.exists():
             _write_once(public, _public_pem(private.read_bytes()))
-    for name in SHARED:
-        if not (folder / name).exists():
-            _write_once(folder / name, secrets.token_hex(16).encode())
+    ensure_shared(SHARED, folder)
     ring, key_id, source = KEYRING
     (folder / ring).mkdir(exist_ok=True, mode=0o700)
     if not (folder / ring / f"{key_id}.pem").exists():
         _write_once(folder / ring / f"{key_id}.pem", (folder / source).read_bytes())
+
+
+def ensure_shared(names: Iterable[str], folder: Path | None = None) -> None:
+    """Make shared secrets of these file names, where they are missing."""
+    folder = folder or settings.secrets_dir()
+    for name in names:
+        if not (folder / name).exists():
+            _write_once(folder / name, secrets.token_hex(16).encode())
 
 
 def _write_once(path: Path, content: bytes) -> None:

@@ -37,9 +37,9 @@ def answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], cl
             paths.put(tree, paths.split(hole.name.removeprefix("answer.")), client_value)
     status = _make_hold(op, state, tree)
     if not tree:
-        return _signed(side, op.checks, Message(status=status), None, forged)
+        return signed(side, op.checks, Message(status=status), None, forged)
     outer = _close_up(side, side.doc["operations"][operation].get("open"), tree, operation)
-    return _signed(side, op.checks, Message(status=status, tree=outer), op.answer_kind, forged)
+    return signed(side, op.checks, Message(status=status, tree=outer), op.answer_kind, forged)
 
 
 def notice(side: Side, event: str, state: str, fields: Mapping[str, Any], event_id: str, forged: bool = False) -> Said:
@@ -54,7 +54,7 @@ def notice(side: Side, event: str, state: str, fields: Mapping[str, Any], event_
         head, _, rest = hole.name.partition(".")
         if head == "body":
             paths.put(outer, paths.split(rest), event_id)
-    return _signed(side, spec.checks, Message(method="POST", tree=outer), spec.body_kind, forged)
+    return signed(side, spec.checks, Message(method="POST", tree=outer), spec.body_kind, forged)
 
 
 def acknowledged(side: Side, event: str, status: int, body: bytes) -> bool:
@@ -166,7 +166,7 @@ def _seal(side: Side, step: Mapping[str, Any], tree: dict[str, Any], outer: dict
 
 # --- signatures
 
-def _signed(side: Side, checks: tuple[Check, ...], message: Message, kind: str | None, forged: bool) -> Said:
+def signed(side: Side, checks: tuple[Check, ...], message: Message, kind: str | None, forged: bool) -> Said:
     """Encodes and signs a message by the first way the file verifies."""
     if checks:
         _sign(side, checks[0], message, kind, forged)

@@ -1,0 +1,38 @@
+"""A partner in reverse: signs its requests so that its own `verify:` block believes them. For shared secrets; a partner with
+a key pair keeps the private half to itself."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from engine.base import settings
+from engine.wire import signing, templates
+from engine.wire.casts import Setting
+from engine.wire.compile import draft_of
+from engine.wire.model import Message
+from engine.wire.secrets import Places, SecretBox
+from engine.wire.templates import Scope
+
+from . import speaking
+
+
+class _Signer:
+    """What `speaking` needs of a side, for a verify block that stands alone."""
+    key_ids: Mapping[str, str] = {}
+
+    def __init__(self, spec: Mapping[str, Any]):
+        self.checks = signing.compile_checks(draft_of(spec), spec, templates.VERIFY, ())
+        self.box = SecretBox(spec.get("secrets", {}), Places())
+        self.setting = Setting("CNY", spec.get("zone") or settings.timezone())
+        self._constants = {name: str(value) for name, value in spec.get("constants", {}).items()}
+
+    def scope(self) -> Scope:
+        return Scope(self.setting, self.box, self._constants)
+
+
+def signed_request(spec: Mapping[str, Any], method: str, path: str, body: Mapping[str, Any] | None = None,
+                   forged: bool = False) -> tuple[bytes, dict[str, str]]:
+    """(body, headers) of a request in the first way `spec` (a partner's `verify:`) accepts; `forged` spoils the signature."""
+    signer = _Signer(spec)
+    message = Message(method=method, path=path, tree=dict(body) if body is not None else {})
+    said = speaking.signed(signer, signer.checks, message, spec.get("body", "json") if body is not None else None, forged)
+    return said.body, dict(said.headers)
