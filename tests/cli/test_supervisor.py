@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.cli import roles
 from engine.cli.process import ports
 from tests.support.processes import LOOPBACK, Process, free_ports, is_running, status_of
 from tests.support.waiting import wait_until
@@ -81,6 +82,45 @@ def test_a_dead_server_leaves_no_worker_on_its_port(supervise):
     started.wait_for("starting it again")
     wait_until(lambda: not is_running(worker), "the old worker's end")
     wait_until(lambda: status_of(port) == 200 and pid_behind(port) != worker, "a new worker's answer")
+
+
+@pytest.fixture
+def wsgi_part(monkeypatch):
+    """The API's own server command, as `serve` runs it, around an application of two lines."""
+    port = free_ports()
+    monkeypatch.setenv("SALEWRIGHT_PORT", str(port))
+    api = next(role for role in roles.TABLE if role.name == "api")
+    return {"name": "api", "command": [*api.command()[:-1], "tests.cli.tiny_wsgi:app"], "port": port}
+
+
+def test_the_real_server_is_restarted_whole_and_stops_quickly(supervise, wsgi_part):
+    port = wsgi_part["port"]
+    started = supervise(wsgi_part)
+    started.wait_for("(?m)^UP$")
+    worker = pid_behind(port)
+    os.kill(parent_of(worker), signal.SIGKILL)
+    started.wait_for("ended with signal SIGKILL")
+    wait_until(lambda: not is_running(worker), "the old worker's end")
+    wait_until(lambda: status_of(port) == 200, "an answer of the new server")
+    began = time.monotonic()
+    started.send(signal.SIGINT)
+    assert started.wait(20) == 0
+    assert time.monotonic() - began < 10 and "killed" not in started.output()
+    assert ports.is_free(LOOPBACK, port)
+
+
+def test_the_real_server_brings_its_own_worker_back(supervise, wsgi_part):
+    port = wsgi_part["port"]
+    started = supervise(wsgi_part)
+    started.wait_for("(?m)^UP$")
+    worker = pid_behind(port)
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: status_of(port) == 200 and pid_behind(port) != worker, "another worker")
+    assert "ended with" not in started.output()
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_what_can_not_start_ends_everything_with_its_last_words(supervise):

@@ -20,7 +20,7 @@ from typing import Callable, Sequence
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 30.0
 STEADY_S = 60.0                                # a child that ran this long has recovered: its backoff starts anew
-START_TRIES = 3                                # deaths before the first answer: then it is not going to start
+START_TRIES = 2                                # deaths before the first answer: then it is not going to start
 TICK_S = 0.1
 LAST_LINES = 15
 _LAUNCHER = str(Path(__file__).with_name("child.py"))
