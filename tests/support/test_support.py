@@ -12,23 +12,20 @@ from redis import Redis
 
 from engine import store
 from engine.base import clock, settings
+from engine.config.releases import FileText
 from tests.support.processes import free_ports, is_running, status_of
 from tests.support.waiting import wait_until
 
 
-class Note(store.TradeTable):
-    text = peewee.TextField()
-
-
 def test_a_database_is_fresh_open_and_writable(database):
     assert store.trade.is_sqlite == (database.backend == "sqlite")
-    with store.transaction():
-        store.insert(Note, {"text": "here"})
-    assert [row["text"] for row in store.many(Note)] == ["here"]
+    with store.transaction(store.content):
+        store.insert(FileText, {"digest": "d", "text": "here"})
+    assert [row["text"] for row in store.many(FileText)] == ["here"]
 
 
 def test_the_next_test_sees_nothing_of_the_one_before(database):
-    assert store.many(Note) == []
+    assert store.many(FileText) == []
 
 
 def test_three_logical_databases_are_open(database):
@@ -37,10 +34,10 @@ def test_three_logical_databases_are_open(database):
 
 
 def test_a_child_process_opens_the_same_database(database, processes):
-    with store.transaction():
-        store.insert(Note, {"text": "from the parent"})
+    with store.transaction(store.content):
+        store.insert(FileText, {"digest": "d", "text": "from the parent"})
     child = processes.python("-c", "from engine import store; store.open_all();"
-                             "print('found', *store.query(store.trade, 'SELECT text FROM note')[0])")
+                             "print('found', *store.query(store.content, 'SELECT text FROM file_text')[0])")
     child.wait_for("found from the parent")
     assert child.wait() == 0
 
