@@ -34,15 +34,28 @@ def test_only_small_numbers_reach_the_engine(trees, facts):
     ({"not": {"has": {"buyer.tags": "x"}}}, {"$eq": {"f0": 0}}),
     ({"all": [{"eq": {"buyer.registered": True}}, {"all": [{"exists": "buyer.id"}]}]},
      {"$and": [{"$eq": {"f0": 1}}, {"$eq": {"f1": 1}}]}),
+    # too wide: one column each
     ({"all": PAIRS}, {"$eq": {"f0": 1}}),
+    ({"all": PAIRS[:5]}, {"$eq": {"f0": 1}}),
+    ({"not": {"in": {"quantity": [*range(9)]}}}, {"$eq": {"f0": 0}}),
 ])
 def test_expressions(tree, expression):
     assert Columns().expression(condition(tree)) == expression
 
 
+@pytest.mark.parametrize("subtotal, number", [
+    (2 ** 53 - 1, 2 ** 53 - 1), (2 ** 53, 2 ** 53), (10 ** 30, 2 ** 53), (-10 ** 30, -2 ** 53), (-7, -7),
+])
+def test_numbers_are_held(subtotal, number):
+    columns = Columns()
+    columns.expression(condition({"gte": {"subtotal": 1}}))
+    assert columns.values({"subtotal": subtotal}) == (number,)
+
+
 def test_a_condition_too_wide_takes_one_column():
     assert size_of(condition({"all": PAIRS}))[:2] == (1, 1)
     assert size_of(condition({"any": PAIRS[:3]}))[:2] == (6, 6)
+    assert size_of(condition({"all": PAIRS[:4]}))[:2] == (8, 5)
     assert size_of(condition({"in": {"quantity": [1, 2, 3]}}))[:2] == (3, 1)
 
 

@@ -85,12 +85,13 @@ EXTREMES = {
                                    "u": {"not": {"all": PAIRS}}},
     "rules with many alternatives": {f"r{i}": {"any": [leaf(i * 20 + j) for j in range(16)]} for i in range(40)},
     "more columns than the engine has": {f"r{i}": {"all": [{"matches": {"scene.id": f"[a-z]{{1,{i + 1}}}.*"}},
-                                                           {"has": {"buyer.tags": f"t{i}"}}]} for i in range(150)},
+                                                           *({"has": {"buyer.tags": f"t{i * j}"}} for j in range(8))]}
+                                         for i in range(150)},
     "groups in groups": {"r": nested(3), "s": nested(8)},
     "two hundred tests": {"r": {"all": [leaf(i) for i in range(conditions.TESTS_MAX)]}},
 }
 EXTREME_FACTS = [{}, {"subtotal": 10 ** 30, "scene.id": "s3", "quantity": 7}, {"subtotal": -10 ** 30, "quantity": 400},
-                 {"subtotal": 450, "scene.id": "s299", "buyer.tags": ["t3", "t149"]},
+                 {"subtotal": 450, "scene.id": "s299", "buyer.tags": [f"t{i}" for i in range(900)]},
                  {"scene.id": "x" * 70_000}, {"scene.id": "s\0\ud800\""}]
 
 
