@@ -50,11 +50,10 @@ def deliver(ctx: SaleContext, flow_name: str, names: tuple[str, ...], inline: bo
     Returns the state the order has then: paid · fulfilling · completed.
     """
     flow = ctx.scene.flows[flow_name]
-    start = next((s.number for s in flow.steps if s.hook in names), len(flow.steps))
-    number: int | None = start
+    number = next((s.number for s in flow.steps if s.hook in names), None)
     if inline:
         number = executor.run_hooks(STEPS, flow, ctx, names)
-    if number is None or number >= len(flow.steps):
+    if number is None:
         return end_state(ctx)
     executor.schedule(flow, ctx, number)
     return "paid"

@@ -104,7 +104,7 @@ def apply_payment(payment_no: str, fields: Mapping[str, Any], cause: str,
         verdict = store.retrying(lambda: work(True))
     except StepError as stop:
         # The money is a fact whatever delivering it does: settle it alone, and leave the rest to a worker.
-        _log.warning("delivering order %s failed inside its notice: %s", order_no, stop.cause, exc_info=True)
+        _log.warning("delivering payment %s failed inside its notice: %s", payment_no, stop.cause, exc_info=True)
         verdict = store.retrying(lambda: work(False))
     crash.point("notice.after_commit")
     return verdict
