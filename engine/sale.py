@@ -116,7 +116,7 @@ def place(scene_id: str, *, quote_no: str = "", items: Items | None = None, buye
             _paid_elsewhere(ctx, order, external)
         elif order["payable_minor"] == 0:
             settling.settle_free(ctx)
-        attempt = _begin_attempt(ctx.order, ctx.facts(), scene, ctx.contact, pay_by) \
+        attempt = _begin_attempt(ctx.order, ctx.facts(), ctx.scene, ctx.contact, pay_by) \
             if pay_by and ctx.order["state"] == "awaiting_payment" else None
         order = dict(ctx.order, claim_token=claim_token, payment=attempt.payment if attempt else None)
         if remember:
@@ -266,10 +266,13 @@ def _begin_attempt(order: Mapping[str, Any], facts: Mapping[str, Any], scene: Sc
              **{f"client.{name}": str(client.get(name, "")) for name in ("ip", "openid", "return_url")},
              **channels.common_facts(channel_id)}
     needs_call = wire.needs_call(channel, "pay")
-    shown = None if needs_call else wire.operate(channel, "pay", asked).client
+    made = None if needs_call else wire.operate(channel, "pay", asked)
+    if made is not None and made.state == "failed":        # nothing was made for the buyer, so nothing was begun
+        raise Refusal(Code.CHANNEL_UNAVAILABLE, f"{channel_id} can't be paid by: {made.reason}",
+                      [{"path": "channel", "found": channel_id}])
     payment = payments.create(order["no"], order["payable_minor"], order["currency"], kind="channel", ref=channel_id,
                               state="created" if needs_call else "pending", cause=f"pay by {channel_id}", no=payment_no,
-                              expires_at_ms=order["expires_at_ms"], client=shown)
+                              expires_at_ms=order["expires_at_ms"], client=made.client if made else None)
     return Attempt(payment, needs_call, asked)
 
 
@@ -302,14 +305,15 @@ def _attempted(payment_no: str, outcome: Any) -> dict[str, Any]:
     state = _AFTER_PAY.get(outcome.state, "unknown")
     with store.transaction():
         row = payments.find(payment_no, lock=True)
-        if row["state"] == "created":          # a notice may have been faster
+        first_word = row["state"] == "created"             # a notice may have been faster
+        if first_word:
             store.move(payments.PAYMENT, payment_no, state, outcome.reason or "channel answered", row=row,
                        client=outcome.client or None, reason=outcome.reason or None,
                        channel_no=outcome.fields.get("channel_no"))
     crash.point("pay.outcome_committed")
     if outcome.state == "succeeded":           # paid at once: the fact takes the same way as a notice
         settling.apply_payment(payment_no, {"state": "succeeded", **outcome.fields}, "answer to pay")
-    if state == "failed":
+    if first_word and state == "failed":
         raise Refusal(Code.CHANNEL_UNAVAILABLE, f"the channel did not take the payment: {outcome.reason}",
                       [{"path": "payment", "found": payment_no}])
     return payments.find(payment_no)
@@ -343,7 +347,11 @@ def expire(order_no: str) -> None:
     if order["state"] == "awaiting_payment":
         if any(p["state"] == "unknown" for p in payments.of_order(order_no)):
             _log.warning("order %s is closed while a payment's outcome is unknown", order_no)
-        close(order_no, "not paid in time")
+        try:
+            close(order_no, "not paid in time")
+        except Refusal as refusal:             # it was paid in this very moment, and so it is not closed
+            if refusal.code is not Code.STATE_REFUSED:
+                raise
 
 
 # ── a guest becomes a buyer ──────────────────────────────────────────────────────────────────────────────────────────
