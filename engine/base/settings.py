@@ -31,6 +31,8 @@ TABLE = (
     Setting("LOG_FORMAT", "text", "text or json"),
     Setting("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR"),
     Setting("BEARER_AUTH", "loopback", "plain bearer keys: loopback (only when HOST is loopback), always, never"),
+    Setting("JOB_LEASE_S", "60", "how long a killed worker's jobs are left alone before another takes them"),
+    Setting("CALL_LEASE_S", "60", "how long a killed worker's call is left alone before another asks what became of it"),
     Setting("CALL_TIMEOUT_S", "8", "default time-out of a call to a channel"),
     Setting("RELEASE_POLL_S", "1", "how often a process looks for a new live release"),
     Setting("SECRETS_DIR", "", "folder of secret files named by channel files; empty: DATA_DIR/secrets"),

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Callable, Mapping, Protocol
 
 from .. import store
-from ..base import clock, crash, signal, trace
+from ..base import clock, crash, settings, signal, trace
 from ..config.catalog import Flow, StepUse
 from ..config.vocabulary import StepSpec
 from . import outbox
 from .journal import FlowRun, of
 
-CALL_LEASE_S = 60
 _log = logging.getLogger("salewright.flow")
 
 
@@ -215,9 +214,10 @@ def _commit_intent(run: dict, host: Host, flow: Flow, use: StepUse, ctx: Context
     intent = doubtful["result"] if doubtful else host.steps[use.name].call.prepare(ctx, use.params)
     if not doubtful:
         ctx.journal(flow.name, use, "intent", attempt=attempt, input_hash=_input_hash(use, ctx.facts()), result=intent)
-    _save(run, next_number=use.number, lease_until_ms=clock.now_ms() + CALL_LEASE_S * 1000)
+    lease_s = settings.get_int("CALL_LEASE_S")
+    _save(run, next_number=use.number, lease_until_ms=clock.now_ms() + lease_s * 1000)
     # A killed worker's intent is found by its lease's end; the job that woke us may be gone by then.
-    outbox.stage("flow.advance", run["no"], delay_s=CALL_LEASE_S + 1)
+    outbox.stage("flow.advance", run["no"], delay_s=lease_s + 1)
     return _Work(use, intent, attempt, doubtful is not None)
 
 

@@ -11,9 +11,8 @@ from typing import Any, Callable
 import peewee
 
 from .. import store
-from ..base import clock, crash, signal, trace
+from ..base import clock, crash, settings, signal, trace
 
-LEASE_S = 60
 ATTEMPTS_MAX = 12
 WAIT_MIN_S, WAIT_MAX_S = 1.0, 3600.0
 _log = logging.getLogger("salewright.outbox")
@@ -80,7 +79,7 @@ def lease(limit: int = 20) -> list[dict[str, Any]]:
         jobs = store.many(Outbox, state="ready", also="due_at_ms <= ?", params=(now,), order_by="due_at_ms, id",
                           limit=limit, lock=True, skip_locked=True)
         if jobs:
-            store.update(Outbox, {"due_at_ms": now + LEASE_S * 1000}, add={"attempts": 1}, id=[j["id"] for j in jobs])
+            store.update(Outbox, {"due_at_ms": now + settings.get_int("JOB_LEASE_S") * 1000}, add={"attempts": 1}, id=[j["id"] for j in jobs])
     crash.point("outbox.leased")
     return jobs
 
