@@ -46,7 +46,7 @@ def check(catalogue: Path | str | Files, vocabulary: Vocabulary, examples: bool 
         _add_notes(world, catalog)
         if examples:
             count = check_examples.run(shelf, catalog, vocabulary)
-    problems = sorted(shelf.problems, key=_place)
+    problems = sorted(dict.fromkeys(shelf.problems), key=_place)
     return CheckResult(None if problems else catalog, problems, {**shelf.counts(), "examples": count}, sorted(shelf.notes, key=_place))
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Iterable, Iterator, Mapping, NamedTuple
 
 from . import fields, shape
-from .conditions import Condition, Test, facts_named, parse
+from .conditions import Condition, Test, parse
 from .facts import FactTable
 from .problems import Fault, nearest_word, shown
 from .reach import Known, never
@@ -64,19 +64,25 @@ def checked(shelf: Shelf, tree: Any, path: tuple, stage: str, scope: Fields, cur
 
     currency  the one its amounts are in; None: its scenes sell in several
     """
-    condition, found = parse(tree, table(stage, scope.fields), path, currency or "CNY")
+    condition, found = None, [
+        Fault(path, "condition", f"the field {name} has one type in scene {one} and another in scene {other}")
+        for name, (one, other) in scope.torn.items() if f"fields.{name}" in set(_words(tree))]
+    if not found:
+        condition, found = parse(tree, table(stage, scope.fields), path, currency or "CNY")
     if condition is not None:
-        found = [*_absent(shelf, tree, path, scope.fields), *_torn(condition, path, scope)]
+        found = _absent(shelf, tree, path, scope.fields)
         if currency is None and any(test.type == "money" for test in tests_of(condition)):
             found.append(Fault(path, "currency", "an amount can't be named here: the scenes sell in several currencies"))
     faults += found
-    return condition if condition is not None and not found else None
+    return condition if not found else None
 
 
-def _torn(condition: Condition, path: tuple, scope: Fields) -> list[Fault]:
-    named = {name.removeprefix("fields.") for name in facts_named(condition) if name.startswith("fields.")}
-    return [Fault(path, "condition", f"the field {name} has one type in scene {one} and another in scene {other}")
-            for name, (one, other) in scope.torn.items() if name in named]
+def _words(tree: Any) -> Iterator[str]:
+    """Every key and every text of a tree, sound or not."""
+    if isinstance(tree, str):
+        yield tree
+    for part in tree.items() if isinstance(tree, dict) else tree if isinstance(tree, (list, tuple)) else ():
+        yield from _words(part)
 
 
 def _absent(shelf: Shelf, tree: Any, path: tuple, own_fields: Mapping[str, Any]) -> list[Fault]:
@@ -86,12 +92,12 @@ def _absent(shelf: Shelf, tree: Any, path: tuple, own_fields: Mapping[str, Any])
         allowed = _values_of(shelf, name, own_fields)
         if allowed is not None and value not in allowed and value != "":
             found.append(Fault(where, "condition", f"{name} is never this", found=shown(value),
-                               expected=None if name in _IDS else "one of " + ", ".join(map(str, allowed)),
+                               expected=None if name in _IDS or len(allowed) > 12 else "one of " + ", ".join(map(str, allowed)),
                                nearest=nearest_word(value, map(str, allowed))))
     return found
 
 
-def _values_of(shelf: Shelf, name: str, own_fields: Mapping[str, Any]) -> Iterable[Any] | None:
+def _values_of(shelf: Shelf, name: str, own_fields: Mapping[str, Any]) -> list[Any] | None:
     if name in _IDS:
         return list(shelf.ids(_IDS[name]))
     if name in _SCENE_WORDS:

@@ -18,9 +18,13 @@ _CHARGED_BY_PARTNER = ("direct_charge", "joint")
 def check_scene(world: World, vocabulary: Vocabulary, id: str, scene: Document, coupon_ids: frozenset[str] | None) -> list[Fault]:
     """`coupon_ids`: the coupons whose scope meets the scene; None when that can't be told."""
     faults = [*_check_goods(world, id, scene), *_check_method(world, id, scene), *_check_fields(scene)]
-    faults += _check_payment(world, vocabulary, id, scene)
+    payment = _check_payment(world, vocabulary, id, scene)
     for number, example in enumerate(scene.get("examples", ())):
-        faults += _check_example(world, id, scene, example, ("examples", number), coupon_ids)
+        path = ("examples", number)
+        faults += _check_partner_named(world, id, scene, example, path)
+        faults += _check_coupons_named(world, example, path, coupon_ids)
+        faults += _check_answer(world, id, example["then"], (*path, "then"), None if payment else _offered(scene))
+    faults += payment
     names = [example["name"] for example in scene.get("examples", ())]
     faults += (Fault(("examples", number, "name"), "repeated", f"another example of this scene is called {shown(name)}")
                for number, name in enumerate(names) if name in names[:number])
@@ -104,7 +108,7 @@ def _check_channels(world: World, id: str, scene: Document, pay: Mapping[str, An
         if fault := check_role(world.shelf, channel_id, "pay", at):
             faults.append(fault)
         elif (other := (world.shelf.data("channels", channel_id) or {}).get("currency", currency)) != currency and currency:
-            faults.append(Fault(at, "currency", f"the channel {channel_id} does not take {currency}, which is what is sold here costs",
+            faults.append(Fault(at, "currency", f"the channel {channel_id} does not take {currency}, in which this scene sells",
                                 found=f"currency {other}"))
         if isinstance(choice, dict):
             condition = checked(world.shelf, choice["when"], (*path, "when"), "pay", world.scope_of_scene(id).fields, currency, faults)
@@ -113,33 +117,45 @@ def _check_channels(world: World, id: str, scene: Document, pay: Mapping[str, An
     return faults
 
 
-def _check_example(world: World, id: str, scene: Document, example: Document, path: tuple,
-                   coupon_ids: frozenset[str] | None) -> list[Fault]:
-    faults = []
-    given, then = example["given"], example["then"]
-    partners = world.partners_of.get(id, [])
-    if "partner" in given and world.shelf.has("partners", given["partner"]) and given["partner"] not in partners:
-        faults.append(Fault((*path, "given", "partner"), "partner", f"{given['partner']} does not charge through this scene",
-                            expected="one of " + ", ".join(partners) if partners else "no partner: none names this scene"))
+def _offered(scene: Document) -> list[str]:
+    return [choice if isinstance(choice, str) else choice["use"] for choice in scene.get("pay", {}).get("channels", ())]
+
+
+def _check_partner_named(world: World, id: str, scene: Document, example: Document, path: tuple) -> list[Fault]:
+    if not world.shelf.all_sound("partners"):
+        return []
+    given, partners = example["given"], world.partners_of.get(id, [])
+    if "partner" in given and given["partner"] not in partners:
+        return [Fault((*path, "given", "partner"), "partner", f"{given['partner']} does not charge through this scene",
+                      expected="one of " + ", ".join(partners) if partners else "no partner: none names this scene")]
     if scene["method"] == "direct_charge" and "partner" not in given and len(partners) > 1:
-        faults.append(Fault((*path, "given"), "missing-key", "partner is missing: several partners charge through this scene",
-                            expected="one of " + ", ".join(partners), at_key=True))
-    for where, named in ((("given", "coupons"), given.get("coupons", ())), (("then", "coupons"), then.get("coupons", ())),
-                         (("then", "not_applied"), then.get("not_applied", {}))):
-        for number, coupon_id in enumerate(named):
-            if coupon_ids is not None and world.shelf.has("coupons", coupon_id) and coupon_id not in coupon_ids:
-                faults.append(Fault((*path, *where, coupon_id if isinstance(named, dict) else number), "scope",
-                                    f"the coupon {coupon_id} is not for this scene", at_key=isinstance(named, dict)))
-    offered = [choice if isinstance(choice, str) else choice["use"] for choice in scene.get("pay", {}).get("channels", ())]
-    faults += (Fault((*path, "then", "channels", number), "reference", f"this scene does not offer the channel {shown(channel_id)}",
-                     nearest=nearest_word(channel_id, offered))
-               for number, channel_id in enumerate(then.get("channels", ()))
-               if world.shelf.has("channels", channel_id) and channel_id not in offered)
+        return [Fault((*path, "given"), "missing-key", "partner is missing: several partners charge through this scene",
+                      expected="one of " + ", ".join(partners), at_key=True)]
+    return []
+
+
+def _check_coupons_named(world: World, example: Document, path: tuple, coupon_ids: frozenset[str] | None) -> list[Fault]:
+    """Coupons of an example that can't count in its scene, whatever is bought."""
+    if coupon_ids is None:
+        return []
+    given, then = example["given"], example["then"]
+    named = [((*path, where, "coupons", number), coupon_id, False) for where, part in (("given", given), ("then", then))
+             for number, coupon_id in enumerate(part.get("coupons", ()))]
+    named += [((*path, "then", "not_applied", coupon_id), coupon_id, True) for coupon_id in then.get("not_applied", ())]
+    return [Fault(where, "scope", f"the coupon {coupon_id} is not for this scene", at_key=at_key)
+            for where, coupon_id, at_key in named if coupon_id not in coupon_ids]
+
+
+def _check_answer(world: World, id: str, then: Document, path: tuple, offered: list[str] | None) -> list[Fault]:
+    """`offered`: the scene's channels; None when they have faults of their own."""
+    faults = [Fault((*path, "channels", number), "reference", f"this scene does not offer the channel {shown(channel_id)}",
+                    nearest=nearest_word(channel_id, offered))
+              for number, channel_id in enumerate(then.get("channels", ())) if offered is not None and channel_id not in offered]
     if "refused" in then and then["refused"] not in _CODES:
-        faults.append(Fault((*path, "then", "refused"), "choice", "there is no refusal of this code", found=shown(then["refused"]),
+        faults.append(Fault((*path, "refused"), "choice", "there is no refusal of this code", found=shown(then["refused"]),
                             nearest=nearest_word(then["refused"], _CODES)))
     if "payable" in then and (currency := world.currency(id)):
-        faults += precision(then["payable"], currency, (*path, "then", "payable"))
+        faults += precision(then["payable"], currency, (*path, "payable"))
     return faults
 
 

@@ -98,7 +98,9 @@ def _to_try(name: str, kind: str, literals: list[_Literal]) -> Iterable[Any] | N
     listed = [set(test.value) if test.word == "in" else {test.value}
               for test, holds in literals if holds and test.word in ("eq", "in")]
     if listed:
-        return set.intersection(*listed)
+        low, high = _BOUNDS.get(name, (None, None))
+        return [value for value in set.intersection(*listed)
+                if (low is None or value >= low) and (high is None or value <= high)]
     if kind == "text":
         return None
     if kind == "date":

@@ -178,6 +178,10 @@ def validator_of(schema: Mapping[str, Any]) -> Draft202012Validator:
         key = (id(schema), repr(instance))
         if key in valid:
             return
+        if schema is False:
+            # jsonschema leaves the path out of this one error
+            yield ValidationError("", validator=None, path=[path], schema_path=[at], instance=instance, schema=False)
+            return
         sound = True
         for error in validator.descend(instance, schema, path=path, schema_path=at):
             sound = False

@@ -25,9 +25,13 @@ def faults_of(errors: Iterable[ValidationError], schema: Mapping[str, Any]) -> l
         for fault in _worded(error, schema, missing):
             faults.setdefault((fault.path, fault.at_key), fault)
     misspelt = {(fault.path[:-1], fault.nearest) for fault in faults.values() if fault.rule == "unknown-key"}
+    lacking: dict[tuple[tuple, str], list[str]] = {}
     for path, name, because in missing:
-        if (path, name) not in misspelt and (path, False) not in faults:
-            faults.setdefault((path, True, name), Fault(path, "missing-key", f"{name} is missing{because}", at_key=True))
+        if (path, name) not in misspelt and (path, False) not in faults and name not in lacking.get((path, because), ()):
+            lacking.setdefault((path, because), []).append(name)
+    for (path, because), names in lacking.items():
+        words = f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} missing{because and ', needed' + because}"
+        faults[(path, True, because)] = Fault(path, "missing-key", words, at_key=True)
     return sorted(faults.values(), key=lambda fault: [(isinstance(p, str), p) for p in fault.path])
 
 
@@ -43,7 +47,7 @@ def _worded(error: ValidationError, schema: Mapping[str, Any], missing: list) ->
     if error.validator == "required":
         missing += [(path, name, _because(places, schema)) for name in error.validator_value if name not in error.instance]
         return []
-    return [_WORDS[error.validator](path, error, _node(places[:-1], schema))]
+    return [_WORDS.get(error.validator, _other)(path, error, _node(places[:-1], schema))]
 
 
 def _unknown_keys(path: tuple, error: ValidationError) -> list[Fault]:
@@ -126,9 +130,21 @@ def _one_of_keys(path: tuple, error: ValidationError, node: Mapping[str, Any]) -
     return Fault(path, "size", f"{_name(path)} has {len(error.instance)} keys", expected="one key: the step's name, with its options below it")
 
 
+def _none_of(path: tuple, error: ValidationError, node: Mapping[str, Any]) -> Fault:
+    if all("required" in branch for branch in error.validator_value):
+        names = _either(", ".join(branch["required"]) for branch in error.validator_value)
+        return Fault(path, "missing-key", f"one of {names} is missing", at_key=True)
+    return _other(path, error, node)
+
+
+def _other(path: tuple, error: ValidationError, node: Mapping[str, Any]) -> Fault:
+    return Fault(path, "shape", f"{_name(path)} is not as it must be", found=shown(error.instance), expected=node.get("description"))
+
+
 _WORDS: Mapping[str, Callable[..., Fault]] = {
     "type": _type, "enum": _enum, "const": _enum, "pattern": _pattern, "format": _format, "uniqueItems": _repeated,
     "minimum": _bound("at least {}"), "maximum": _bound("at most {}"),
+    "exclusiveMinimum": _bound("more than {}"), "exclusiveMaximum": _bound("less than {}"), "anyOf": _none_of,
     "minLength": _size("at least {} characters", "leave the key out, or write something"),
     "maxLength": _size("at most {} characters"),
     "minItems": _size("at least {} entries", "leave the key out, or list something"),

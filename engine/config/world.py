@@ -105,11 +105,24 @@ class World:
 
     def scenes_in(self, scope: Mapping[str, Any]) -> list[tuple[str, Document]]:
         """The sound scenes a coupon's scope reaches, by scene, line and goods."""
-        wanted = scope.get("scenes")
-        named = [(id, self.scenes[id]) for id in wanted if id in self.scenes] if wanted else list(self.scenes.items())
-        lines, goods = scope.get("lines"), frozenset(scope.get("products", ()))
-        return [(id, scene) for id, scene in named if (lines is None or scene["line"] in lines)
+        wanted, lines, goods = scope.get("scenes"), scope.get("lines"), frozenset(scope.get("products", ()))
+        if wanted:
+            candidates = [id for id in wanted if id in self.scenes]
+        elif goods:                            # the narrowest way in: catalogues have many scenes and many coupons
+            candidates = sorted({id for key in goods for id in self._sellers.get(key.partition("/")[0], ())})
+        else:
+            candidates = list(self.scenes)
+        return [(id, self.scenes[id]) for id in candidates if (lines is None or self.scenes[id]["line"] in lines)
                 and (not goods or self.covered(id, goods))]
+
+    @cached_property
+    def _sellers(self) -> dict[str, list[str]]:
+        """Product id → the scenes that sell some of it."""
+        found: dict[str, list[str]] = {}
+        for id, scene in self.scenes.items():
+            for product_id in scene["sells"]:
+                found.setdefault(product_id, []).append(id)
+        return found
 
     def covered(self, scene_id: str, goods: frozenset[str]) -> list[str]:
         """The SKU keys of a scene that a set of products and SKUs covers; all of them when it is empty."""

@@ -26,8 +26,6 @@ STEPS = {spec.name: spec for spec in (
     _spec("buyer_is_known", "quote.check place.check", "pure"),
     _spec("within_purchase_cap", "quote.check place.check charge.check", "pure"),
     _spec("refuse", "quote.check place.check", "pure", required=("message",), message=_TITLE),
-    _spec("refuse_when", "quote.check place.check", "pure", required=("when", "message"), message=_TITLE,
-          when={"type": "object", "format": "condition"}, code={"type": "string", "enum": ["not_eligible"]}),
     _spec("list_price", "quote.price", "pure"),
     _spec("partner_price", "quote.price", "pure"),
     _spec("coupons", "quote.price", "write"),
@@ -50,7 +48,6 @@ STEPS = {spec.name: spec for spec in (
     _spec("return_to_pool", "", "write"),
     _spec("message", _TELL, "call", required=("template",), template={"type": "string", "x-refers-to": "message"},
           to={"type": "string", "enum": ["buyer", "partner"]}),
-    _spec("notify_partner", "paid.tell charge.tell", "call"),
 )}
 
 VOCABULARY = Vocabulary(STEPS, run_scene_example=run_scene_example)
