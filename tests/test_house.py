@@ -39,9 +39,9 @@ FENCES = {
     "yaml": ("engine.config.reader",), "jsonschema": ("engine.config", "engine.api"),
     "cryptography": ("engine.wire", "sandbox"),
     "psycopg": ("engine.store",), "sqlite3": ("engine.store",), "playhouse": ("engine.store",),
-    # HTTP out; the supervisor only knocks at its own children's health doors, the sandbox plays the outside world.
+    # HTTP out; the supervisor knocks at its own children's doors, the demo is a client, the sandbox the outside world.
     "urllib3": ("engine.wire.channel", "sandbox"), "urllib.request": (), "requests": (), "httpx": (),
-    "http.client": ("engine.wire.channel", "engine.cli.process.supervisor"),
+    "http.client": ("engine.wire.channel", "engine.cli.process.supervisor", "engine.cli.demonstration"),
 }
 
 # Names of lines, channels, partners and coupons, wherever the catalogue puts them in an id.

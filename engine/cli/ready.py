@@ -8,9 +8,12 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import roles
+from . import roles, welcome
+
+if TYPE_CHECKING:
+    from ..config.catalog import Catalog
 
 # What to make → module and function that ensures it. Each is called without arguments and says what it has made:
 # the sandbox's keys nothing; login (name, password) or None when there is an admin; api_key its text or None.
@@ -33,10 +36,11 @@ def make_ready() -> dict[str, Any]:
         say(f"migrated {name}")
     made = {"sandbox_keys": provide("sandbox_keys")}
     publish_samples()
-    partner_keys()
+    catalog = live_catalog()
+    partner_keys(catalog)
     for name in ("login", "api_key"):
         made[name] = provide(name)
-    made["sample_order"] = sample_order()
+    made["sample_order"] = welcome.sample_order(list(catalog.scenes.values()))
     for db in store.LOGICAL.values():
         db.close()
     return made
@@ -68,30 +72,23 @@ def publish_samples(folder: Path = roles.ROOT) -> int | None:
     return no
 
 
-def partner_keys() -> None:
-    """On a machine with the sandbox, partners' shared keys that no one has brought yet are made up, so that their signed
-    requests can be tried."""
-    from ..config import releases
-    from ..config.check import check
+def live_catalog() -> Catalog:
+    from ..config.live import Live
     from ..startup import vocabulary
 
-    catalog = check(releases.files(releases.live_no()), vocabulary(), examples=False).catalog
-    if catalog is None or not roles.module_is_here("sandbox.keys"):
+    live = Live()
+    live.load(vocabulary())
+    return live.catalog()
+
+
+def partner_keys(catalog: Catalog) -> None:
+    """On a machine with the sandbox, partners' shared keys that no one has brought yet are made up, so that their signed
+    requests can be tried."""
+    if not roles.module_is_here("sandbox.keys"):
         return
     references = [ref for partner in catalog.partners.values() for ref in partner.verify.get("secrets", {}).values()]
     names = [ref["file"] for ref in references if "file" in ref and "as" not in ref]
     importlib.import_module("sandbox.keys").ensure_shared(names)
-
-
-def sample_order() -> dict[str, Any] | None:
-    """A body that POST /v1/orders takes, from the live release."""
-    from ..config import releases
-    from ..config.check import check
-    from ..startup import vocabulary
-    from . import welcome
-
-    catalog = check(releases.files(releases.live_no()), vocabulary(), examples=False).catalog
-    return welcome.sample_order(list(catalog.scenes.values())) if catalog else None
 
 
 def say(text: str) -> None:

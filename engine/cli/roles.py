@@ -43,7 +43,7 @@ def module_is_here(dotted: str) -> bool:
 
 def _wsgi(target: str, port_offset: int, threads: int, processes: int) -> list[str]:
     """granian: a server process with its own worker processes, which it brings back when they die."""
-    return [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--log-level", "warning",
+    return [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--log-level", "error",
             "--host", settings.get("HOST"), "--port", str(settings.get_int("PORT") + port_offset),
             "--workers", str(processes), "--blocking-threads", str(threads), "--respawn-failed-workers",
             "--workers-kill-timeout", "10", target]

@@ -1,6 +1,7 @@
 """`run.py serve` with tiny servers in the place of the real rooms and a catalogue of its own: the rest is real."""
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from engine.cli import ready, roles
 from engine.cli.door import enter
@@ -18,5 +19,5 @@ roles.TABLE = (roles.Role("api", "engine", "", server(0, *flags), 0), roles.Role
 ready.PROVIDERS = {"sandbox_keys": ("no.such.room", "ensure"), "login": ("tests.cli.serve_tiny_room", "first_login"),
                    "api_key": ("tests.cli.serve_tiny_room", "first_key")}
 ready.publish_samples = lambda: None
-ready.sample_order = lambda: {"scene": "here", "items": [{"sku": "card/week", "quantity": 1}]}
+ready.live_catalog = lambda: SimpleNamespace(scenes={}, partners={})
 sys.exit(enter(["serve", "--start-timeout", "20"]))
