@@ -93,9 +93,10 @@ def place(scene_id: str, *, quote_no: str = "", items: Items | None = None, buye
           external: Mapping[str, Any] | None = None, pay_by: Mapping[str, Any] | None = None,
           remember: Remember | None = None) -> dict[str, Any]:
     """The generic order: from a quote, or from items (then it is quoted in the same transaction). Returns the order's row,
-    with `claim_token` for a guest and `payment` when it was asked for.
+    with its `price`, `claim_token` for a guest and `payment` when it was asked for.
 
-    external   {"no", "paid_minor"} of a shop order that was paid elsewhere, where the scene's tender says so
+    external   {"no", "paid_minor"} of a shop order that was paid elsewhere, where the scene's tender says so; the same
+               number again gives the order it stands for
     pay_by     {"channel", "client": {…}}: make the first payment attempt with the order
     remember   called with the order inside its transaction, before the commit (idempotency keys)
     """
@@ -107,6 +108,8 @@ def place(scene_id: str, *, quote_no: str = "", items: Items | None = None, buye
                                             "that were paid elsewhere", [{"path": "external"}])
     with store.transaction(crash_point="place.before_commit"):
         order_no, claim_token = orders.new_no(), "" if buyer_id else ids.token()
+        if external and (earlier := orders.take_outside_number(scene_id, external["no"], order_no)) != order_no:
+            return _told_before(earlier, items, external["no"], remember)
         ctx = (_adopt_quote(scene_id, quote_no, buyer_id, items, order_no) if quote_no else
                quote_inside(scene_id, items or [], buyer_id, contact or {}, fields or {}, wanted_coupons, lang, order_no))
         _expect(expected_payable_minor, ctx.price)
@@ -118,7 +121,8 @@ def place(scene_id: str, *, quote_no: str = "", items: Items | None = None, buye
             settling.settle_free(ctx)
         attempt = _begin_attempt(ctx.order, ctx.facts(), ctx.scene, ctx.contact, pay_by) \
             if pay_by and ctx.order["state"] == "awaiting_payment" else None
-        order = dict(ctx.order, claim_token=claim_token, payment=attempt.payment if attempt else None)
+        order = dict(ctx.order, claim_token=claim_token, payment=attempt.payment if attempt else None,
+                     price=ctx.price.result())
         if remember:
             remember(order)
     crash.point("place.after_commit")
@@ -204,6 +208,17 @@ def write_order(ctx: SaleContext, claim_token: str, *, external_no: str = "", ex
 def _title(ctx: SaleContext) -> str:
     first = ctx.price.lines[0]["title"].get(ctx.lang) or ctx.price.lines[0]["title"]["zh"]
     return first if len(ctx.price.lines) == 1 else f"{first} +{len(ctx.price.lines) - 1}"
+
+
+def _told_before(order_no: str, items: Items | None, external_no: str, remember: Remember | None) -> dict[str, Any]:
+    """The order that a shop's number already stands for; other goods under it are refused."""
+    if items is not None and pieces(items) != {line["sku"]: line["quantity"] for line in orders.lines(order_no)}:
+        raise Refusal(Code.IDEMPOTENCY_KEY_REUSED, f"the shop's number {external_no!r} was used for other goods",
+                      [{"path": "external.no", "found": external_no}])
+    order = dict(orders.find(order_no), claim_token="", payment=None, price=orders.sold(order_no)["price"])
+    if remember:
+        remember(order)
+    return order
 
 
 def _paid_elsewhere(ctx: SaleContext, order: dict[str, Any], external: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ..flow import journal
 from ..trade import coupons, orders
 from .checks import cap_reached
 from .context import SaleContext
@@ -28,21 +29,24 @@ def release_coupons(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, An
 def hold_purchase_cap(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
     """Count the pieces towards the buyer's purchase cap, atomically; refuse the order when that would pass it."""
     counted: dict[str, int] = {}
-    for sku, quantity in ctx.chosen if ctx.buyer_id else ():
+    # Always in the same order, so that two orders of one buyer never wait for each other.
+    for sku, quantity in sorted(ctx.chosen, key=lambda piece: piece[0].cap_key) if ctx.buyer_id else ():
         if sku.purchase_cap is None:
             continue
         if not orders.take_purchase_cap(ctx.buyer_id, sku.cap_key, quantity, sku.purchase_cap):
             raise cap_reached(sku, orders.purchased(ctx.buyer_id, sku.cap_key))
         counted[sku.cap_key] = counted.get(sku.cap_key, 0) + quantity
-    return {"counted": counted}
+    return {"buyer": ctx.buyer_id, "counted": counted}
 
 
 @step("close.release", "write")
 def release_purchase_cap(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Pieces of an order that ends unpaid no longer count towards the buyer's cap."""
+    """Pieces of an order that ends unpaid no longer count towards the buyer's cap: those that were counted, for whom they
+    were (a guest's are not, also when the order was claimed since)."""
     freed: dict[str, int] = {}
-    for sku, quantity in ctx.chosen if ctx.buyer_id else ():
-        if sku.purchase_cap is not None:
-            orders.free_purchase_cap(ctx.buyer_id, sku.cap_key, quantity)
-            freed[sku.cap_key] = freed.get(sku.cap_key, 0) + quantity
+    for entry in journal.of(ctx.subject_no, "place"):
+        if entry["name"] == hold_purchase_cap.__name__ and entry["state"] == "done":
+            for cap_key, pieces in entry["result"]["counted"].items():
+                orders.free_purchase_cap(entry["result"]["buyer"], cap_key, pieces)
+                freed[cap_key] = freed.get(cap_key, 0) + pieces
     return {"freed": freed}

@@ -85,6 +85,16 @@ ORDER = store.Machine("order", TradeOrder, "no", initial=("draft", "awaiting_pay
     "refunded": ()}, titles={"zh": "交易订单", "en": "Trade order"})
 
 
+class OutsideNumber(store.TradeTable):
+    """The number an outside shop knows an order by, once a scene: what the shop says twice is sold once."""
+    scene_id = peewee.CharField(max_length=64)
+    external_no = peewee.CharField(max_length=64)
+    order_no = peewee.CharField(max_length=32)
+
+    class Meta:
+        primary_key = peewee.CompositeKey("scene_id", "external_no")
+
+
 class PurchaseCount(store.TradeTable):
     """Pieces a buyer holds or is buying of what a purchase cap counts."""
     buyer_id = peewee.CharField(max_length=64)
@@ -108,6 +118,15 @@ def write(order: dict[str, Any], lines: list[dict[str, Any]], sold: dict[str, An
                              "payable_minor": line["payable_minor"]})
     tx.later(OrderDetail, {"order_no": order["no"], "kind": "sold", "body": sold, "at_ms": now})
     store.born(ORDER, order["no"], order["state"], cause)
+
+
+def take_outside_number(scene_id: str, external_no: str, order_no: str) -> str:
+    """Give a shop's number to an order in the open transaction; returns the order that has it (a twin waits here for the
+    first to commit)."""
+    row = {"scene_id": scene_id, "external_no": external_no, "order_no": order_no}
+    if store.insert(OutsideNumber, row, ignore=True) == 1:
+        return order_no
+    return store.one(OutsideNumber, scene_id=scene_id, external_no=external_no)["order_no"]
 
 
 def add_detail(order_no: str, kind: str, body: dict[str, Any]) -> None:
