@@ -178,15 +178,12 @@ class _Composer:
         if text in _WORDS:
             return _WORDS[text]
         if text[0] in "-0123456789":
-            whole = _INT.match(text)
-            if (whole or _DECIMAL.match(text)) and len(text) > DIGITS_MAX:
+            number = int if _INT.match(text) else Decimal if _DECIMAL.match(text) else None
+            if number and sum(map(str.isdigit, text)) <= DIGITS_MAX:
+                return number(text)
+            if number:
                 self.add(event, "number", f"a number of more than {DIGITS_MAX} digits: quote it if it is text",
                          found=shown(text))
-                return text
-            if whole:
-                return int(text)
-            if _DECIMAL.match(text):
-                return Decimal(text)
         return text
 
     def sequence(self, depth: int) -> tuple[list, list]:
