@@ -2,7 +2,7 @@
 
     when:
       all:
-        - has: {buyer.tags: newcomer}
+        - has: {buyer.tags: first-time}
         - any: [{eq: {scene.terminal: app}}, {in: {partner.mode: [fund_pool, quantity_pool]}}]
         - not: {gte: {buyer.orders_paid: 1}}
 
@@ -261,7 +261,7 @@ def _test_closure(test: Test) -> Callable[[Facts], bool]:
 
 
 def explain(condition: Condition, facts: Facts) -> str:
-    """The first test that fails, in the language's words (`buyer.tags has newcomer`); "" when the condition holds."""
+    """The first test that fails, in the language's words (`buyer.tags has first-time`); "" when the condition holds."""
     if compile_closure(condition)(facts):
         return ""
     if isinstance(condition, AllOf):
@@ -272,7 +272,7 @@ def explain(condition: Condition, facts: Facts) -> str:
 
 
 def in_words(condition: Condition) -> str:
-    """The condition on one line: `buyer.tags has newcomer and not (subtotal lt 100.00)`."""
+    """The condition on one line: `buyer.tags has first-time and not (subtotal lt 100.00)`."""
     if isinstance(condition, Test):
         return " ".join(filter(None, (condition.fact, condition.word, condition.written)))
     if isinstance(condition, Not):

@@ -45,7 +45,7 @@ def _fact(name: str, type: str, stage: str, zh: str, en: str, about: str, exampl
 FACTS: tuple[Fact, ...] = (
     _fact("buyer.id", "text", "quote", "买家", "Buyer", "the buyer's number; empty for a guest", "b-1001"),
     _fact("buyer.registered", "bool", "quote", "已注册", "Registered", "the buyer has an account here", True),
-    _fact("buyer.tags", "list", "quote", "买家标签", "Buyer tags", "labels given to the buyer", ["newcomer"]),
+    _fact("buyer.tags", "list", "quote", "买家标签", "Buyer tags", "labels given to the buyer", ["first-time"]),
     _fact("buyer.orders_paid", "int", "quote", "已付订单数", "Orders paid", "orders the buyer paid before this one", 3),
     _fact("buyer.phone_known", "bool", "quote", "有手机号", "Phone known", "a phone number is on file", True),
     _fact("scene.id", "text", "quote", "场景", "Scene", "id of the scene", "pc-member"),
