@@ -90,19 +90,28 @@ def backoff_s(attempt: int, wait_min_s: float = WAIT_MIN_S, wait_max_s: float = 
 
 
 def drain(limit: int = 20) -> int:
-    """Do one batch of due jobs; returns how many were taken."""
+    """Do one batch of due jobs, one after the other; returns how many were taken."""
     jobs = lease(limit)
-    done: list[int] = []
-    for job in jobs:
-        if _do(job):
-            done.append(job["id"])
-    if done:
-        with store.transaction(crash_point="outbox.done_before_commit"):
-            store.delete(Outbox, id=done)
+    finish([job["id"] for job in jobs if do(job)])
     return len(jobs)
 
 
-def _do(job: dict[str, Any]) -> bool:
+def finish(done: list[int]) -> None:
+    """Remove the rows of jobs that are done."""
+    if done:
+        with store.transaction(crash_point="outbox.done_before_commit"):
+            store.delete(Outbox, id=done)
+
+
+def give_back(jobs: list[dict[str, Any]]) -> None:
+    """Jobs that were leased and not begun: due again at once, as if nobody had taken them."""
+    if jobs:
+        with store.transaction() as tx:
+            store.update(Outbox, {"due_at_ms": clock.now_ms()}, add={"attempts": -1}, id=[job["id"] for job in jobs])
+            tx.after_commit(lambda: _wake(0))
+
+
+def do(job: dict[str, Any]) -> bool:
     """Run one job under its cause's trace; True when it is done, otherwise it is put off or given up."""
     producer = job["traceparent"].split("-")[1] if job["traceparent"] else ""
     with trace.span(f"outbox.{job['task']}", job["traceparent"], producer=producer):

@@ -11,7 +11,7 @@ from typing import Any, Callable, TypeVar
 
 import peewee
 
-from ..base import crash
+from ..base import crash, settings
 from ..base.errors import Code, Refusal
 from . import rows
 from .databases import Logical, close_quietly, counts, thread_state, trade
@@ -59,10 +59,11 @@ class Transaction:
 
 class transaction:
     """`with transaction() as tx:` on the trade database, or on the one given. Inside another one of the same database it
-    joins it. `crash_point` names the last moment before the commit for crash tests."""
+    joins it. `crash_point` names the last moment before the commit for crash tests. Not `durable`: a power cut may lose
+    the commit, a killed process does not; for what is worth less than a wait for the disk."""
 
-    def __init__(self, db: Logical = trade, crash_point: str = ""):
-        self._db, self._crash_point = db, crash_point
+    def __init__(self, db: Logical = trade, crash_point: str = "", durable: bool = True):
+        self._db, self._crash_point, self._durable = db, crash_point, durable
         self._outer: Transaction | None = None
 
     def __enter__(self) -> Transaction:
@@ -84,15 +85,20 @@ class transaction:
         return self._tx
 
     def _begin(self):
-        database = self._db.database
-        args = ("IMMEDIATE",) if self._db.is_sqlite else ()
         try:
-            inner = database.transaction(*args)
-            inner.__enter__()
+            return self._open()
         except _LOST:
-            close_quietly(database)            # a server that was restarted: one new connection, then give up
-            inner = database.transaction(*args)
-            inner.__enter__()
+            close_quietly(self._db.database)   # a server that was restarted: one new connection, then give up
+            return self._open()
+
+    def _open(self):
+        database, sqlite = self._db.database, self._db.is_sqlite
+        if sqlite and not self._durable:
+            database.execute_sql("PRAGMA synchronous = NORMAL")
+        inner = database.transaction(*(("IMMEDIATE",) if sqlite else ()))
+        inner.__enter__()
+        if not sqlite and not self._durable:
+            database.execute_sql("SET LOCAL synchronous_commit = off")
         return inner
 
     def __exit__(self, kind, error, traceback) -> bool:
@@ -104,6 +110,8 @@ class transaction:
             thread_state().tx = None
             if self._db.gate:
                 self._db.gate.__exit__()
+            if self._db.is_sqlite and not self._durable:
+                self._db.database.execute_sql(f"PRAGMA synchronous = {settings.get('SQLITE_SYNCHRONOUS')}")
         if kind is None:
             counts.commits += 1
             for fn in self._tx._after:
