@@ -106,7 +106,7 @@ def operate(ch: Channel, operation: str, facts: Mapping[str, Any], *, timeout_s:
     outcome = _attempt(ch, op, facts, timeout_s or op.timeout_s)
     seconds = time.perf_counter() - started
     signal.emit("wire.seconds", seconds, channel=ch.id, operation=operation, state=outcome.state)
-    _log.log(logging.WARNING if outcome.state == "unknown" else logging.INFO, "channel operation",
+    _log.log(logging.WARNING if outcome.state == "unknown" else logging.INFO, "%s: %s", operation, outcome.state,
              extra={"channel": ch.id, "operation": operation, "state": outcome.state, "status": outcome.status,
                     "took_ms": round(seconds * 1000), "reason": outcome.reason})
     return outcome

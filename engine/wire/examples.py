@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ..base import clock
-from . import casts, channel, codecs, testkeys
+from . import casts, channel, codecs, notices, testkeys
 from .compile import Channel, compile_channel
 from .model import FactMissing, IncomingRequest, NoticeRejected, Reply, Unreadable, WireError
 from .secrets import Given
@@ -19,15 +19,22 @@ from .secrets import Given
 
 def run_example(doc: Mapping[str, Any], example: Mapping[str, Any]) -> list[str]:
     """Differences between what the example expects and what happens; [] when it holds."""
+    try:
+        return run_on(compile_channel(doc, Given(secrets_of(doc, example))), example)
+    except WireError as error:
+        return [str(error)]
+
+
+def run_on(ch: Channel, example: Mapping[str, Any]) -> list[str]:
+    """The same on a channel that was compiled with the example's secrets."""
     given, then = example.get("given", {}), example.get("then", {})
     try:
-        ch = compile_channel(doc, Given(_test_secrets(doc, example)))
         if "operation" in given:
             found = _operation(ch, given)
         elif "notice" in given:
             found = _notice(ch, given)
         elif "answer_to" in given:
-            status, headers, body = channel.answer(ch, given["answer_to"], given["verdict"], given.get("reason", ""))
+            status, headers, body = notices.answer(ch, given["answer_to"], given["verdict"], given.get("reason", ""))
             found = {"status": status, "headers": headers, "body": body.decode()}
         else:
             return ["given: say operation, notice or answer_to"]
@@ -36,7 +43,7 @@ def run_example(doc: Mapping[str, Any], example: Mapping[str, Any]) -> list[str]
     return [line for key, expected in then.items() for line in _compare(f"then.{key}", expected, found.get(key))]
 
 
-def _test_secrets(doc: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any]:
+def secrets_of(doc: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any]:
     values = {**doc.get("test_secrets", {}), **example.get("secrets", {})}
     named: dict[str, Any] = {}
     for name, value in values.items():
@@ -96,10 +103,10 @@ def _notice(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
     request = IncomingRequest(given.get("method", "POST"), given.get("path", "/"), query, headers, _body(given),
                               codecs.write_query(query, casts.as_text))
     try:
-        notices = channel.receive(ch, given["notice"], request, _at_ms(given), bool(given.get("believed")))
+        received = notices.read(ch, given["notice"], request, _at_ms(given), bool(given.get("believed")))
     except NoticeRejected as error:
         return {"refused": error.code, "reason": error.reason}
-    return {"notices": [{"dedupe_key": notice.dedupe_key, "fields": dict(notice.fields)} for notice in notices]}
+    return {"notices": [{"dedupe_key": notice.dedupe_key, "fields": dict(notice.fields)} for notice in received]}
 
 
 def _compare(where: str, expected: Any, found: Any) -> list[str]:

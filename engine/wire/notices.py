@@ -12,41 +12,37 @@ from .templates import Scope
 _log = logging.getLogger("salewright.wire")
 
 
-def receive(ch: Channel, event: str, request: IncomingRequest, now_ms: int | None = None, believed: bool = False
-            ) -> list[Notice]:
+def receive(ch: Channel, event: str, request: IncomingRequest) -> list[Notice]:
     """The verified notices of one incoming call: one, several of a batch, or none when the file's `when:` passes it over.
 
     NoticeRejected when it is not to be believed, can't be read, or is not for us. The caller still compares number,
     amount, currency and state with what it knows, and applies each `dedupe_key` once.
     """
     try:
-        return _receive(ch, _event(ch, event), request, clock.now_ms() if now_ms is None else now_ms, believed)
+        return read(ch, event, request, clock.now_ms())
     except NoticeRejected as error:
         signal.emit("wire.notice_rejected", 1, channel=ch.id, event=event, code=error.code)
-        _log.warning("notice rejected", extra={"channel": ch.id, "event": event, "code": error.code, "reason": error.reason})
+        _log.warning("notice rejected: %s", error.reason,
+                     extra={"channel": ch.id, "event": event, "code": error.code})
         raise
 
 
-def _event(ch: Channel, event: str) -> Event:
-    if event not in ch.events:
-        raise NoticeRejected(f"the channel {ch.id} has no notice {event!r}", "event_unknown")
-    return ch.events[event]
-
-
-def _receive(ch: Channel, event: Event, request: IncomingRequest, now_ms: int, believed: bool) -> list[Notice]:
-    whole = read_message(request, event.body_kind)
+def read(ch: Channel, event: str, request: IncomingRequest, now_ms: int, believed: bool = False) -> list[Notice]:
+    """What `receive` does, without telling anyone. `believed` skips the signature, as an example may want."""
+    spec = _event(ch, event)
+    whole = read_message(request, spec.body_kind)
     notices = []
     try:
-        items = opening.items_of(whole.tree, *event.split) if event.split else [whole.tree]
+        items = opening.items_of(whole.tree, *spec.split) if spec.split else [whole.tree]
         for item in items:
             scope = ch.scope(now_ms=now_ms)
             scope.message = Message(whole.method, whole.host, whole.path, whole.query, whole.query_text, whole.headers,
                                     whole.body, item)
-            if not believed:                # an example may show how a message is read without signing it
-                signing.verify(event.checks, scope, now_ms)
-            scope.opened = event.open(item, scope)
-            if event.when is None or event.when(scope.message, scope.opened):
-                notices.append(_notice(ch, event, scope))
+            if not believed:
+                signing.verify(spec.checks, scope, now_ms)
+            scope.opened = spec.open(item, scope)
+            if spec.when is None or spec.when(scope.message, scope.opened):
+                notices.append(_notice(ch, spec, scope))
     except Unverified as error:
         raise NoticeRejected(error.reason, error.code) from None
     except opening.Sealed as error:
@@ -54,6 +50,12 @@ def _receive(ch: Channel, event: Event, request: IncomingRequest, now_ms: int, b
     except Unreadable as error:
         raise NoticeRejected(str(error), "unreadable") from None
     return notices
+
+
+def _event(ch: Channel, event: str) -> Event:
+    if event not in ch.events:
+        raise NoticeRejected(f"the channel {ch.id} has no notice {event!r}", "event_unknown")
+    return ch.events[event]
 
 
 def _notice(ch: Channel, event: Event, scope: Scope) -> Notice:
