@@ -148,6 +148,9 @@ def _paid_twice(payment: dict[str, Any], fields: Mapping[str, Any]) -> str:
     channel_no = fields.get("channel_no")
     if not channel_no or channel_no == payment["channel_no"]:
         return "nothing_new"
+    if payment["channel_no"] is None:          # what we heard first had no number: this is the number of that success
+        payments.name(payment, channel_no)
+        return "nothing_new"
     if store.one(payments.PaymentOrder, twin_of=payment["no"], channel_no=channel_no):
         return "nothing_new"
     twin = payments.create(payment["order_no"], payment["amount_minor"], payment["currency"], kind="channel",
@@ -171,21 +174,27 @@ def _send_back(payment: dict[str, Any], why: str) -> None:
 
 def ask_payment(payment_no: str) -> str:
     """Ask the channel what became of a payment and apply the answer; returns the payment's state after."""
-    payment = payments.find(payment_no)
-    if payment["state"] not in payments.LIVE:
-        return payment["state"]
+    with store.transaction():
+        payment = payments.find(payment_no, lock=True)
+        if payment["state"] not in payments.LIVE:
+            return payment["state"]
+        payments.asked(payment)                # beforehand: an answer that stuns us must not be asked for again at once
     channel = channels.get(payment["channel_id"])
     if wire.declares(channel, "query"):
         outcome = wire.operate(channel, "query", _payment_facts(payment))
-        if outcome.state in ("succeeded", "failed", "closed", "pending"):
-            apply_payment(payment_no, {**outcome.fields, "state": outcome.state}, "asked the channel")
-        elif outcome.state == "absent" and _never_reached(payment):
+        said = _said(outcome, "payment_no", "channel_no")
+        if said in ("succeeded", "failed", "closed", "pending"):
+            apply_payment(payment_no, {**outcome.fields, "state": said}, "asked the channel")
+        elif said == "absent" and _never_reached(payment):
             apply_payment(payment_no, {"state": "failed", "reason": "the channel never heard of it"}, "asked the channel")
-    with store.transaction():
-        payment = payments.find(payment_no, lock=True)
-        if payment["state"] in payments.LIVE:
-            payments.asked(payment)
-    return payment["state"]
+    return payments.find(payment_no)["state"]
+
+
+def _said(outcome: Any, *numbers: str) -> str:
+    """What the answer to a question says of the thing asked about. `failed` from an answer that names no such thing is the
+    question's own failure (not sent, not allowed), and so we do not know."""
+    about_it = any(outcome.fields.get(number) for number in numbers)
+    return outcome.state if about_it or outcome.state != "failed" else "unknown"
 
 
 def _never_reached(payment: Mapping[str, Any]) -> bool:
@@ -236,8 +245,11 @@ def send_refund(refund_no: str) -> str:
     outcome = wire.operate(channel, "refund_query", facts) if in_doubt and wire.declares(channel, "refund_query") else None
     if outcome is None or outcome.state == "absent":
         outcome = wire.operate(channel, "refund", facts)
+        said = outcome.state if outcome.sent or outcome.state != "failed" else "unsent"      # then it is sent later
+    else:
+        said = _said(outcome, "refund_no", "channel_refund_no")
     crash.point("refund.called")
-    return apply_refund(refund_no, outcome.state, outcome.fields, outcome.reason or "channel answered")
+    return apply_refund(refund_no, said, outcome.fields, outcome.reason or "channel answered")
 
 
 def _refund_facts(refund: Mapping[str, Any]) -> dict[str, Any]:

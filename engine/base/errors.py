@@ -62,6 +62,7 @@ class Code(enum.Enum):
     CHANNEL_NOT_ALLOWED = ("channel_not_allowed", 422, False, "This scene or amount can't be paid through that channel.")
     CHANNEL_UNAVAILABLE = ("channel_unavailable", 502, True, "The payment channel did not take the request.")
     TENDER_NOT_ALLOWED = ("tender_not_allowed", 422, False, "This scene can't be paid with that tender.")
+    REFUND_UNKNOWN = ("refund_unknown", 404, False, "There is no such refund.")
     STATE_REFUSED = ("state_refused", 409, False, "The thing's state does not allow that move.")
     # incoming notices
     NOTICE_UNKNOWN = ("notice_unknown", 404, False, "The channel declares no such notice.")

@@ -126,6 +126,11 @@ def due_to_ask(limit: int = 100) -> list[str]:
     return [row["no"] for row in found]
 
 
+def name(row: dict[str, Any], channel_no: str) -> None:
+    """Note the channel's number of a payment that succeeded without one; `row` is locked."""
+    store.update(PaymentOrder, {"channel_no": channel_no, "updated_at_ms": clock.now_ms()}, no=row["no"])
+
+
 def asked(row: dict[str, Any]) -> None:
     """Note that an outcome was asked for; the next time is twice as far away."""
     wait_s = min(ASK_MAX_S, ASK_FIRST_S * 2 ** min(row["asked"] + 1, 20))

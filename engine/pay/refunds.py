@@ -10,6 +10,7 @@ import peewee
 
 from .. import store
 from ..base import clock, ids, trace
+from ..base.errors import Code, Refusal
 from ..ledger import chart
 from ..ledger.postings import Move, post
 from . import payments
@@ -46,7 +47,7 @@ REFUND = store.Machine("refund", Refund, "no", initial=("applied", "approved"), 
     "approved": ("processing", "succeeded", "failed", "unknown"),
     "processing": ("succeeded", "failed", "unknown"),
     "unknown": ("processing", "succeeded", "failed"),
-    "failed": ("approved",),
+    "failed": ("approved", "succeeded"),       # a person sends it again; or it did arrive after all
     "rejected": (),
     "succeeded": ()}, titles={"zh": "退款单", "en": "Refund"})
 
@@ -73,7 +74,7 @@ def of_surplus(payment: dict[str, Any], reason: str) -> dict[str, Any]:
 def find(no: str, lock: bool = False) -> dict[str, Any]:
     row = store.one(Refund, no=no, lock=lock)
     if row is None:
-        raise LookupError(f"there is no refund {no}")
+        raise Refusal(Code.REFUND_UNKNOWN, f"there is no refund {no!r}", [{"path": "refund", "found": no}])
     return row
 
 

@@ -26,7 +26,7 @@ class SaleContext:
         self.subject_no, self.scene_id, self.release_no = subject_no, scene.id, catalog.release_no
         self.catalog, self.scene, self.partner = catalog, scene, partner
         self.buyer_id = buyer_id
-        self.buyer_is_locked = False           # set once this transaction has changed the buyer's row
+        self.buyer_is_locked = False           # set once the buyer's row is this transaction's
         self._buyer: Any = _UNREAD
         self.now_ms = clock.now_ms()
         self.chosen: list[tuple[Sku, int]] = []
@@ -59,6 +59,10 @@ class SaleContext:
         if self.buyer_id:
             buyers.count_paid_order(self.buyer_id)
             self.buyer_is_locked, self._buyer = True, _UNREAD
+
+    def lock_buyer(self) -> None:
+        """Make the buyer's row this transaction's without changing it."""
+        self.buyer, self.buyer_is_locked = buyers.find(self.buyer_id, lock=True), True
 
     def facts(self) -> dict[str, Any]:
         """Every declared fact of a sale, closed. Before anything is priced, goods count at their list price."""
