@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, Mapping
 
 from engine import startup, store, wire
 from engine.cli.ready import make_ready
@@ -50,8 +50,18 @@ def choose(catalog: Catalog) -> dict[str, Any]:
 
 
 def _described(scene: Scene, sku: Sku, channel: str, catalog: Catalog) -> dict[str, Any]:
-    return {"scene": scene.id, "sku": sku.key, "channel": channel, "price_minor": sku.price_minor, "currency": sku.currency,
-            "scenes": len(catalog.scenes)}
+    """`event`: the channel's notice of a payment."""
+    file = catalog.channels[channel]
+    event = next(name for name, notice in file["notices"].items() if "payment_no" in notice["take"])
+    return {"scene": scene.id, "sku": sku.key, "channel": channel, "channel_file": _plain(file), "event": event,
+            "price_minor": sku.price_minor, "currency": sku.currency, "scenes": len(catalog.scenes)}
+
+
+def _plain(node: Any) -> Any:
+    """Without the frozen wrapping of a compiled catalogue."""
+    if isinstance(node, Mapping):
+        return {name: _plain(value) for name, value in node.items()}
+    return [_plain(value) for value in node] if isinstance(node, (list, tuple)) else node
 
 
 if __name__ == "__main__":

@@ -46,10 +46,10 @@ def say_machine(found: dict[str, Any]) -> None:
         f"one fsync {found['sync_ms']:.2f} ms, {found['at']}", FOR_SCALE)
 
 
-_HEAD = ("", "orders/s", "p50 ms", "p99 ms", "worst", "CPU ms/order", "RSS MB", "generator")
+HEAD = ("", "orders/s", "p50 ms", "p99 ms", "worst", "CPU ms/order", "RSS MB", "generator")
 
 
-def _row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
+def row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
     return (name, f"{found['orders_per_s']:.0f}", f"{found['p50_ms']:.1f}", f"{found['p99_ms']:.1f}", f"{found['worst_ms']:.0f}",
             f"{found['cpu_ms_per_order']:.2f}", f"{found['rss_bytes'] / 1e6:.0f}", f"{found['generator_share']:.0%}")
 
@@ -58,7 +58,7 @@ def say_sale(found: dict[str, Any]) -> None:
     working, clients = found["engine_with_worker"], found["clients"]
     say("", f"Paid orders over HTTP, {found['database']}, {clients} client{'s' * (clients != 1)} "
             f"({found['engine']['orders']} orders; percentiles are of single requests)",
-        table(_HEAD, [_row("floor", found["floor"]), _row("engine", found["engine"]), _row("engine, worker beside it", working)]),
+        table(HEAD, [row("floor", found["floor"]), row("engine", found["engine"]), row("engine, worker beside it", working)]),
         "  p99 ms by request: " + ", ".join(f"{kind} {at['p99_ms']:.1f}" for kind, at in found["engine"]["kinds"].items()),
         f"  engine / floor: {found['ratio']:.2f}; with the worker sending each order's message meanwhile "
         f"{found['ratio_with_worker']:.2f} (it then needed {working['after_s']:.1f} s more a round; "
@@ -80,14 +80,14 @@ def say_scenes(found: dict[str, Any]) -> None:
         f"  check and compile {found['check_and_compile_s']:.2f} s; with {found['examples']} examples run "
         f"{found['with_examples_s']:.2f} s; API's start {found['start_s']:.1f} s",
         f"  publish {found['publish_s']:.2f} s, live in the API after {found['publish_to_live_s']:.2f} s",
-        table(_HEAD, [_row("20 scenes", found["few"]), _row(f"{found['scenes']} scenes", found["many"])]),
+        table(HEAD, [row("20 scenes", found["few"]), row(f"{found['scenes']} scenes", found["many"])]),
         f"  rate with many / with few: {found['ratio']:.2f} ({found['clients']} clients, SQLite)")
 
 
 def say_stored(found: dict[str, Any]) -> None:
     say("", f"{found['orders']:,} orders stored ({found['rows']:,} rows in {found['tables']} tables, "
             f"{found['bytes'] / 1e9:.1f} GB, filled in {found['seconds']:.0f} s)",
-        table(_HEAD, [_row("none stored", found["none"]), _row("many stored", found["many"])]),
+        table(HEAD, [row("none stored", found["none"]), row("many stored", found["many"])]),
         f"  rate with many / with none: {found['ratio']:.2f} ({found['clients']} clients, SQLite)")
     if found["orders"] < found["wanted"]:
         say(f"  the disk had no room for {found['wanted']:,}")

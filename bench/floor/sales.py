@@ -67,6 +67,15 @@ class Sqlite:
     def make_tables(self) -> None:
         self._connection().executescript(SCHEMA)
 
+    def durability(self) -> tuple[str, int]:
+        """(journal mode, synchronous) as this thread's connection has them."""
+        return tuple(self._connection().execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous"))
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self._connection().close()
+        del self._thread.connection
+
     def _connection(self) -> sqlite3.Connection:
         if not hasattr(self._thread, "connection"):
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=15)
@@ -102,6 +111,12 @@ class Postgres:
         with psycopg.connect(self._url) as connection:
             for statement in SCHEMA.split(";"):
                 connection.execute(statement)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if hasattr(self._thread, "connection"):
+            self._thread.connection.close()
+            del self._thread.connection
 
     def transaction(self, work: Callable[[Execute], Any]) -> Any:
         if not hasattr(self._thread, "connection"):
