@@ -1,8 +1,8 @@
 """The checker: a catalogue's files → every error with its place, or the compiled catalogue.
 
-It reads top to bottom: read → shape (JSON Schema) → references → what follows from several files → compile → examples. A
-file with an error is left out of what comes later, so that one slip is told once; all other files are still looked at in
-full. Examples are run only when nothing else is wrong.
+It reads top to bottom: read → shape (JSON Schema) → references → what follows from several files → compile → examples.
+A file with an error is left out of what comes later, so that one slip is told once; all other files are still looked at
+in full. Examples are run only when nothing else is wrong.
 """
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Mapping
 
-from . import (check_coupons, check_examples, check_partners, check_products, check_references, check_scenes, check_steps, shape,
-               shelf as shelves)
+from . import check_coupons, check_examples, check_partners, check_products, check_references, check_scenes, check_steps
+from . import shape
+from . import shelf as shelves
 from .catalog import Catalog
 from .check_coupons import Reach
 from .compile import compile_catalog
@@ -47,7 +48,8 @@ def check(catalogue: Path | str | Files, vocabulary: Vocabulary, examples: bool 
         if examples:
             count = check_examples.run(shelf, catalog, vocabulary)
     problems = sorted(dict.fromkeys(shelf.problems), key=_place)
-    return CheckResult(None if problems else catalog, problems, {**shelf.counts(), "examples": count}, sorted(shelf.notes, key=_place))
+    counts = {**shelf.counts(), "examples": count}
+    return CheckResult(None if problems else catalog, problems, counts, sorted(shelf.notes, key=_place))
 
 
 def _place(problem: Problem) -> tuple:
@@ -60,7 +62,7 @@ def _check_each(shelf: Shelf, vocabulary: Vocabulary) -> None:
         for id, data in list(shelf.raw(kind)):
             faults = shape.faults(kind, data)
             if not faults and data["id"] != id:
-                faults = [Fault(("id",), "id", "the id is the file's name without .yaml", found=shown(data["id"]), expected=id)]
+                faults = [Fault(("id",), "id", "the id is the file's name without .yaml", shown(data["id"]), id)]
             faults = faults or _signing_faults(kind, data, vocabulary)
             if faults:
                 shelf.add_all(kind, id, faults)
@@ -72,7 +74,8 @@ def _signing_faults(kind: str, data: Mapping[str, Any], vocabulary: Vocabulary) 
     if kind == "channels" and vocabulary.check_channel is not None:
         return [Fault(tuple(path), "channel", message) for path, message in vocabulary.check_channel(data)]
     if kind == "partners" and vocabulary.check_verify is not None:
-        return [Fault(("verify", *path), "channel", message) for path, message in vocabulary.check_verify(data["verify"])]
+        found = vocabulary.check_verify(data["verify"])
+        return [Fault(("verify", *path), "channel", message) for path, message in found]
     return []
 
 
@@ -153,7 +156,8 @@ def _add_notes(world: World, catalog: Catalog) -> None:
             shelf.note("products", id, Fault((), "unused", "no scene sells this product"))
         else:
             for sku_id in unsold:
-                shelf.note("products", id, Fault(("skus", sku_id), "unused", f"no scene sells {id}/{sku_id}", at_key=True))
+                unused = Fault(("skus", sku_id), "unused", f"no scene sells {id}/{sku_id}", at_key=True)
+                shelf.note("products", id, unused)
     counted = {coupon.id for scene in catalog.scenes.values() for coupon in scene.coupons}
     used = {
         "coupons": counted,

@@ -1,7 +1,7 @@
 """Conditions where they stand: typed by the facts known there, naming things that exist, able to hold.
 
-A scene's own fields are facts of its conditions. A line or a coupon is shared by scenes: its conditions may name a field
-if one of those scenes has it, and a scene without it counts it as empty.
+A scene's own fields are facts of its conditions. A line or a coupon is shared by scenes: its conditions may name a
+field if one of those scenes has it, and a scene without it counts it as empty.
 """
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .facts import FactTable
 from .problems import Fault, nearest_word, shown
 from .reach import Known, never
 from .shelf import Shelf
+from .wording import either
 
 # Facts whose values are ids of this catalogue, and facts whose values are words of the scene's schema.
 _IDS = {"scene.id": "scenes", "line.id": "lines", "partner.id": "partners", "channel.id": "channels",
@@ -72,7 +73,7 @@ def checked(shelf: Shelf, tree: Any, path: tuple, stage: str, scope: Fields, cur
     if condition is not None:
         found = _absent(shelf, tree, path, scope.fields)
         if currency is None and any(test.type == "money" for test in tests_of(condition)):
-            found.append(Fault(path, "currency", "an amount can't be named here: the scenes sell in several currencies"))
+            found.append(Fault(path, "currency", "no amount can be named here: the scenes sell in several currencies"))
     faults += found
     return condition if not found else None
 
@@ -91,9 +92,9 @@ def _absent(shelf: Shelf, tree: Any, path: tuple, own_fields: Mapping[str, Any])
     for where, name, value in _compared(tree, path):
         allowed = _values_of(shelf, name, own_fields)
         if allowed is not None and value not in allowed and value != "":
-            found.append(Fault(where, "condition", f"{name} is never this", found=shown(value),
-                               expected=None if name in _IDS or len(allowed) > 12 else "one of " + ", ".join(map(str, allowed)),
-                               nearest=nearest_word(value, map(str, allowed))))
+            nearest = nearest_word(value, map(str, allowed))
+            found.append(Fault(where, "condition", f"{name} is never this", shown(value),
+                               None if nearest or name in _IDS else either(allowed), nearest))
     return found
 
 
@@ -139,7 +140,7 @@ def tests_of(condition: Condition) -> Iterator[Test]:
         yield from tests_of(part)
 
 
-def known_in(shelf: Shelf, scene_id: str, scene: Mapping[str, Any], sold: Iterable[str], partner_ids: Iterable[str]) -> Known:
+def known_in(scene_id: str, scene: Mapping[str, Any], sold: Iterable[str], partner_ids: Iterable[str]) -> Known:
     """What is fixed in a scene: its own facts, the goods it sells (`product/sku` keys) and its partners."""
     values = {"scene.id": scene_id, "line.id": scene["line"], "scene.terminal": scene["terminal"],
               "scene.method": scene["method"], "scene.login": scene["login"]}

@@ -15,7 +15,7 @@ _AMOUNTS = (("benefit", "amount"), ("benefit", "price"), ("benefit", "at_most"),
 
 
 class Reach(NamedTuple):
-    """Where a coupon can count: scene id → the SKU keys it covers there; and its condition, None when it always holds."""
+    """Where a coupon can count: scene id → the SKU keys it covers there; its condition, None when it always holds."""
     scenes: Mapping[str, list[str]]
     condition: Condition | None
 
@@ -28,13 +28,16 @@ def check_coupon(world: World, id: str, coupon: Document) -> tuple[list[Fault], 
             faults += precision(written, currency, path)
     scope = coupon.get("scope", {})
     goods = frozenset(scope.get("products", ()))
-    scenes = [(scene_id, scene) for scene_id, scene in world.scenes_in(scope) if world.currency(scene_id) in (currency, None)]
+    scenes = [(scene_id, scene) for scene_id, scene in world.scenes_in(scope)
+              if world.currency(scene_id) in (currency, None)]
     reach = {scene_id: world.covered(scene_id, goods) for scene_id, _ in scenes}
     condition = None
     if "when" in coupon:
         condition = checked(world.shelf, coupon["when"], ("when",), "quote", fields_of(scenes), currency, faults)
-        if world.shelf.all_sound("scenes") and out_of_reach(condition, [world.known[scene_id] for scene_id, _ in scenes]):
-            faults.append(Fault(("when",), "unreachable", "this can never hold where the coupon counts, so it would never apply"))
+        known = [world.known[scene_id] for scene_id, _ in scenes]
+        if world.shelf.all_sound("scenes") and out_of_reach(condition, known):
+            faults.append(Fault(("when",), "unreachable",
+                                "this can never hold where the coupon counts, so it would never apply"))
     if not faults:
         faults = [*_check_worth(world, coupon, currency, reach), *_check_limits(coupon, currency), *check_valid(coupon)]
     return faults, Reach(reach, condition)
@@ -47,7 +50,7 @@ def _at(document: Any, path: tuple) -> Any:
 
 
 def _check_worth(world: World, coupon: Document, currency: str, reach: Mapping[str, list[str]]) -> Iterator[Fault]:
-    """A coupon that takes off more than the cheapest thing it can meet costs would quietly be worth less than it says."""
+    """A coupon that takes off more than the cheapest thing it can meet would quietly be worth less than it says."""
     benefit = coupon["benefit"]
     if "amount" not in benefit and "price" not in benefit:
         return
@@ -63,17 +66,20 @@ def _check_worth(world: World, coupon: Document, currency: str, reach: Mapping[s
         return
     threshold = money.parse_major(coupon.get("threshold", 0), currency)
     if money.parse_major(benefit["amount"], currency) > max(least, threshold):
-        yield Fault(("benefit", "amount"), "worth", f"the coupon takes off more than the {money.format_major(max(least, threshold), currency)} "
-                    f"that {'its goods must cost' if threshold > least else key + ' costs'}", found=str(benefit["amount"]),
-                    expected="a lower amount, a higher threshold or a narrower scope")
+        costs = money.format_major(max(least, threshold), currency)
+        whose = "its goods must cost" if threshold > least else f"{key} costs"
+        yield Fault(("benefit", "amount"), "worth", f"the coupon takes off more than the {costs} that {whose}",
+                    str(benefit["amount"]), "a lower amount, a higher threshold or a narrower scope")
 
 
 def _check_limits(coupon: Document, currency: str) -> Iterator[Fault]:
     benefit, caps = coupon["benefit"], coupon.get("caps", {})
     once = benefit.get("amount", benefit.get("at_most"))
-    if "budget" in coupon and once is not None and money.parse_major(coupon["budget"], currency) < money.parse_major(once, currency):
-        yield Fault(("budget",), "range", "the budget does not pay for a single use", found=str(coupon["budget"]),
-                    expected=f"at least {once}")
+    if "budget" in coupon and once is not None:
+        budget_minor, once_minor = (money.parse_major(amount, currency) for amount in (coupon["budget"], once))
+        if budget_minor < once_minor:
+            yield Fault(("budget",), "range", "the budget does not pay for a single use", found=str(coupon["budget"]),
+                        expected=f"at least {once}")
     if caps.get("per_buyer", 0) > caps.get("total", caps.get("per_buyer", 0)):
         yield Fault(("caps", "per_buyer"), "range", "one buyer may not have more than there are in all",
                     found=str(caps["per_buyer"]), expected=f"at most {caps['total']}")
@@ -82,14 +88,14 @@ def _check_limits(coupon: Document, currency: str) -> Iterator[Fault]:
 def check_valid(document: Document) -> list[Fault]:
     """Of coupons and partners: a validity that ends after it begins."""
     valid = document.get("valid", {})
-    if "from" in valid and "until" in valid and clock.parse_rfc3339(valid["until"]) <= clock.parse_rfc3339(valid["from"]):
+    if "from" in valid and "until" in valid and _ends_first(valid, valid):
         return [Fault(("valid", "until"), "range", "it ends before it begins", found=str(valid["until"]),
                       expected=f"a time after {valid['from']}")]
     return []
 
 
 def check_ties(world: World, coupons: Mapping[str, tuple[Document, Reach]]) -> Iterator[tuple[str, Fault]]:
-    """(coupon id, fault) of coupons of one group that can meet on the same goods, at the same time, with equal priority."""
+    """(coupon id, fault) of coupons of one group that can meet in one order, at the same time, with equal priority."""
     rivals: dict[tuple[str, int], list[str]] = {}
     for id, (coupon, _) in coupons.items():
         stack = coupon.get("stack", {})
@@ -100,7 +106,7 @@ def check_ties(world: World, coupons: Mapping[str, tuple[Document, Reach]]) -> I
             other = next((other for other in ids[:number] if _can_meet(coupons[id], coupons[other])), None)
             if other is not None:
                 path = ("stack", "priority") if "priority" in coupons[id][0]["stack"] else ("stack",)
-                yield id, Fault(path, "tie", f"{other} of the same group {group} can apply to the same goods, and neither goes first",
+                yield id, Fault(path, "tie", f"{other} of the same group {group} can meet it, and neither goes first",
                                 found=f"priority {priority} in both", expected="two priorities")
 
 
@@ -113,7 +119,11 @@ def _can_meet(one: tuple[Document, Reach], other: tuple[Document, Reach]) -> boo
 
 
 def _overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    def ends_first(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
-        return "until" in a and "from" in b and clock.parse_rfc3339(a["until"]) <= clock.parse_rfc3339(b["from"])
+    return not _ends_first(one, other) and not _ends_first(other, one)
 
-    return not ends_first(one, other) and not ends_first(other, one)
+
+def _ends_first(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether one validity is over when another begins."""
+    if "until" not in one or "from" not in other:
+        return False
+    return clock.parse_rfc3339(one["until"]) <= clock.parse_rfc3339(other["from"])

@@ -1,4 +1,4 @@
-"""Examples: what a file says about itself, tried out. The rooms that price and sign run them; here answers are compared."""
+"""Examples: what a file says about itself, tried out. Other rooms price and sign; here their answers are compared."""
 from __future__ import annotations
 
 import logging
@@ -28,7 +28,8 @@ def run(shelf: Shelf, catalog: Catalog, vocabulary: Vocabulary) -> int:
             for number, example in enumerate(channel.get("examples", ())):
                 count += 1
                 for difference in vocabulary.run_channel_example(channel, example):
-                    shelf.add("channels", id, Fault(("examples", number), "example", f"{_called(example)}: {difference}"))
+                    told = f"{_called(example)}: {difference}"
+                    shelf.add("channels", id, Fault(("examples", number), "example", told))
     return count
 
 
@@ -74,7 +75,7 @@ def compare(outcome: Mapping[str, Any], example: Mapping[str, Any], scene: Scene
             f"payable {money.format_major(outcome['payable_minor'], scene.currency)}"
         more = f" ({outcome['message']})" if outcome.get("message") else ""
         expected = f"refused: {then['refused']}" if "refused" in then else "an answer"
-        return [Fault((*path, "then"), "example", f"{name}: another answer{more}", found=found, expected=expected, at_key=True)]
+        return [Fault((*path, "then"), "example", f"{name}: another answer{more}", found, expected, at_key=True)]
     return [Fault((*path, "then", word), "example", f"{name}: {word} differs", found=found, expected=expected)
             for word, found, expected in _differences(outcome, then, scene)]
 
@@ -82,7 +83,8 @@ def compare(outcome: Mapping[str, Any], example: Mapping[str, Any], scene: Scene
 def _differences(outcome: Mapping[str, Any], then: Mapping[str, Any], scene: Scene) -> list[tuple[str, str, str]]:
     differences = []
     if "payable" in then and outcome["payable_minor"] != money.parse_major(then["payable"], scene.currency):
-        differences.append(("payable", money.format_major(outcome["payable_minor"], scene.currency), str(then["payable"])))
+        payable = money.format_major(outcome["payable_minor"], scene.currency)
+        differences.append(("payable", payable, str(then["payable"])))
     if "coupons" in then and sorted(outcome["coupons"]) != sorted(then["coupons"]):
         differences.append(("coupons", shown(sorted(outcome["coupons"])), shown(sorted(then["coupons"]))))
     if "channels" in then and list(outcome["channels"]) != then["channels"]:

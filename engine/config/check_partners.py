@@ -7,12 +7,13 @@ from ..base import money
 from .check_coupons import check_valid
 from .check_scenes import precision
 from .problems import Fault
+from .wording import either
 from .world import Document, World
 
 
 def check_partner(world: World, partner: Document) -> list[Fault]:
-    return [*check_valid(partner), *_check_scenes(world, partner), *_check_prices(world, partner), *_check_pool(world, partner),
-            *_check_merchant(world, partner)]
+    return [*check_valid(partner), *_check_scenes(world, partner), *_check_prices(world, partner),
+            *_check_pool(world, partner), *_check_merchant(world, partner)]
 
 
 def _check_scenes(world: World, partner: Document) -> Iterator[Fault]:
@@ -25,8 +26,8 @@ def _check_scenes(world: World, partner: Document) -> Iterator[Fault]:
                         found=f"method {scene['method']}", expected="a scene with method direct_charge or joint")
         elif scene["method"] == "direct_charge" and not world.goods[scene_id].partial \
                 and not set(partner["prices"]) & set(world.goods[scene_id].keys):
-            yield Fault(("scenes", number), "scope", f"the agreement has a price for nothing that the scene {scene_id} sells",
-                        expected="a price for one of " + ", ".join(world.goods[scene_id].keys))
+            yield Fault(("scenes", number), "scope", f"the agreement prices nothing that the scene {scene_id} sells",
+                        expected="a price for " + either(world.goods[scene_id].keys))
 
 
 def _check_prices(world: World, partner: Document) -> Iterator[Fault]:
@@ -40,13 +41,13 @@ def _check_prices(world: World, partner: Document) -> Iterator[Fault]:
         yield from precision(price, found[0].get("currency", "CNY"), ("prices", key))
         if key not in sold and not partial:
             yield Fault(("prices", key), "scope", f"none of the partner's scenes sells {key}", at_key=True,
-                        expected="one of " + ", ".join(sorted(sold)) if sold else None)
+                        expected=either(sorted(sold)) if sold else None)
 
 
 def _check_pool(world: World, partner: Document) -> Iterator[Fault]:
     pool, currency = partner["pool"], pool_currency(world, partner)
     if partner["mode"] == "fund_pool":
-        faults = precision(pool["floor"], currency, ("pool", "floor")) + precision(pool["low_water"], currency, ("pool", "low_water"))
+        faults = [fault for word in ("floor", "low_water") for fault in precision(pool[word], currency, ("pool", word))]
         yield from faults
         if faults:
             return
@@ -84,4 +85,5 @@ def check_shared_pools(partners: Mapping[str, Document]) -> Iterator[tuple[str, 
             yield id, Fault(("pool",), "pool", f"{other} draws from this pool by another mode", found=partner["mode"],
                             expected=partners[other]["mode"], at_key=True)
         elif any(str(pool[word]) != str(terms[word]) for word in ("floor", "low_water")):
-            yield id, Fault(("pool",), "pool", f"{other} draws from this pool with another floor or low-water mark", at_key=True)
+            told = f"{other} draws from this pool with another floor or low-water mark"
+            yield id, Fault(("pool",), "pool", told, at_key=True)

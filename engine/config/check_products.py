@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterator, Mapping
 from . import shape
 from .check_scenes import precision
 from .problems import Fault, nearest_word, shown
+from .wording import either
 from .world import Document, World
 
 # words a SKU has whatever its type
@@ -36,7 +37,7 @@ def declared(type_: Document) -> dict[str, Document]:
 
 
 def check_type(type_: Document) -> list[Fault]:
-    faults = [Fault((section, name), "name", "every SKU has a field of this name already", found=shown(name), at_key=True)
+    faults = [Fault((section, name), "name", "every SKU has a field of this name already", shown(name), at_key=True)
               for section in ("requires", "allows") for name in type_.get(section, {}) if name in _OWN]
     faults += (Fault(("allows", name), "repeated", f"{name} is required already", at_key=True)
                for name in type_.get("allows", {}) if name in type_.get("requires", {}))
@@ -55,8 +56,8 @@ def check_product(world: World, id: str, product: Document) -> list[Fault]:
     faults: list[Fault] = []
     merchant = world.shelf.data("merchants", product["merchant"])
     if merchant is not None and merchant["kind"] == "supplier":
-        faults.append(Fault(("merchant",), "role", f"{product['merchant']} is a supplier: it takes our orders and sells nothing",
-                            expected="a merchant of kind own or seller"))
+        told = f"{product['merchant']} is a supplier: it takes our orders and sells nothing"
+        faults.append(Fault(("merchant",), "role", told, expected="a merchant of kind own or seller"))
     faults += _check_rights(product.get("grants", ()), ("grants",))
     for sku_id, sku in product["skus"].items():
         path = ("skus", sku_id)
@@ -81,14 +82,14 @@ def _check_grants(product: Document, sku: Document, path: tuple) -> Iterator[Fau
     rights = [grant["right"] for grant in grants]
     endless = [grant["right"] for grant in grants if "for" not in grant]
     if endless and "for" not in sku:
-        yield Fault(path, "missing-key", f"for is missing: {', '.join(endless)} would have no period", expected="e.g. for: 1 month",
-                    at_key=True)
+        yield Fault(path, "missing-key", f"for is missing: {', '.join(endless)} would have no period",
+                    expected="e.g. for: 1 month", at_key=True)
     if "for" in sku and not endless:
         yield Fault((*path, "for"), "not-here", "no entitlement takes its period from here", at_key=True)
     for right in sku.get("quotas", {}):
         if right not in rights:
-            yield Fault((*path, "quotas", right), "reference", f"the SKU grants no right {shown(right)}",
-                        expected="one of " + ", ".join(rights) if rights else None, nearest=nearest_word(right, rights), at_key=True)
+            yield Fault((*path, "quotas", right), "reference", f"the SKU grants no right {shown(right)}", at_key=True,
+                        expected=either(rights) if rights else None, nearest=nearest_word(right, rights))
 
 
 def _check_extra(type_: Document, sku: Document, path: tuple, currency: str) -> Iterator[Fault]:
@@ -99,7 +100,7 @@ def _check_extra(type_: Document, sku: Document, path: tuple, currency: str) -> 
         nearest = nearest_word(name, [word for word in (*_OWN, *fields) if word not in sku])
         misspelt.add(nearest)
         yield Fault((*path, name), "unknown-key", f"there is no key {shown(name)} here", nearest=nearest, at_key=True,
-                    expected=None if nearest else ", ".join(sorted([*_OWN, *fields])))
+                    expected=None if nearest else either(sorted([*_OWN, *fields])))
     for name in type_.get("requires", {}):
         if name not in sku and name not in defaults and name not in misspelt:
             yield Fault(path, "missing-key", f"{name} is missing: a SKU of type {type_['id']} has it", at_key=True)
@@ -115,8 +116,8 @@ def _check_value(field: Document, name: str, value: Any, path: tuple, currency: 
     elif field["type"] == "money":
         yield from precision(value, currency, path)
     elif "one_of" in field and value not in field["one_of"]:
-        yield Fault(path, "choice", f"{name} can't be this", found=shown(value),
-                    expected=" or ".join(map(str, field["one_of"])), nearest=nearest_word(value, map(str, field["one_of"])))
+        yield Fault(path, "choice", f"{name} can't be this", shown(value), either(field["one_of"]),
+                    nearest_word(value, map(str, field["one_of"])))
     elif field["type"] == "integer" and not field.get("minimum", value) <= value <= field.get("maximum", value):
         yield Fault(path, "range", f"{name} is out of bounds", found=str(value),
                     expected=f"{field.get('minimum', '…')} to {field.get('maximum', '…')}")

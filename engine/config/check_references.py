@@ -8,9 +8,11 @@ from . import marks
 from .check_conditions import sku_keys, table
 from .problems import Fault, nearest_word, shown
 from .shelf import Shelf
+from .wording import either
 
 _WORDS = {"lines": "business line", "scenes": "scene", "products": "product", "product_types": "product type",
-          "merchants": "merchant", "coupons": "coupon", "partners": "partner", "messages": "message", "channels": "channel"}
+          "merchants": "merchant", "coupons": "coupon", "partners": "partner", "messages": "message",
+          "channels": "channel"}
 _IN_BRACES = re.compile(r"\{([^{}]*)\}")
 _ORDER_FACTS = ("order.no", "order.title")
 
@@ -52,23 +54,22 @@ def _goods(shelf: Shelf, mark: marks.Mark, prefix: tuple) -> Fault | None:
 
 
 def _supplier(shelf: Shelf, mark: marks.Mark, prefix: tuple) -> Fault | None:
+    if not shelf.has("merchants", mark.value):
+        return _dangling(mark, prefix, "merchant", shelf.ids("merchants"))
     merchant = shelf.data("merchants", mark.value)
-    if merchant is None:
-        return None if shelf.has("merchants", mark.value) else _dangling(mark, prefix, "merchant", shelf.ids("merchants"))
-    if merchant["kind"] == "supplier":
+    if merchant is None or merchant["kind"] == "supplier":
         return None
     suppliers = [id for id, each in shelf.sound("merchants") if each["kind"] == "supplier"]
     return Fault((*prefix, *mark.path), "reference", f"the merchant {mark.value} is no supplier",
-                 found=f"kind {merchant['kind']}", expected="one of " + ", ".join(suppliers) if suppliers else "a supplier")
+                 f"kind {merchant['kind']}", either(suppliers) if suppliers else "a supplier")
 
 
 def _dangling(mark: marks.Mark, prefix: tuple, word: str, there: Iterable[str]) -> Fault:
     there = list(there)
     nearest = nearest_word(mark.value, there)
-    some = ", ".join(there[:8]) + (", …" if len(there) > 8 else "")
-    return Fault((*prefix, *mark.path), "reference", f"there is no {word} {shown(mark.value)}",
-                 expected=None if nearest else f"one of {some}" if there else f"a {word} (there is none yet)",
-                 nearest=nearest, at_key=mark.at_key)
+    expected = None if nearest else either(there) if there else f"a {word} (there is none yet)"
+    return Fault((*prefix, *mark.path), "reference", f"there is no {word} {shown(mark.value)}", None, expected, nearest,
+                 mark.at_key)
 
 
 _TARGETS: Mapping[str, Callable[..., Fault | None]] = {"sku": _sku, "goods": _goods, "supplier": _supplier}
@@ -93,5 +94,6 @@ def check_message(shelf: Shelf, id: str, message: Mapping[str, Any]) -> None:
     for language, text in message["text"].items():
         for name in _IN_BRACES.findall(text):
             if name not in known:
-                shelf.add("messages", id, Fault(("text", language), "fact", "the text names a fact that an order does not have",
-                                                found=shown(f"{{{name}}}"), nearest=nearest_word(name, known)))
+                shelf.add("messages", id, Fault(
+                    ("text", language), "fact", "the text names a fact that an order does not have",
+                    found=shown(f"{{{name}}}"), nearest=nearest_word(name, known)))

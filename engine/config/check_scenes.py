@@ -1,4 +1,4 @@
-"""Scenes: everything sold exists and has one currency, somebody can pay for it, and the examples speak of this scene."""
+"""Scenes: all that is sold exists and has one currency, somebody can pay for it, the examples speak of this scene."""
 from __future__ import annotations
 
 from typing import Any, Mapping
@@ -9,20 +9,22 @@ from .check_conditions import checked, out_of_reach
 from .check_references import check_role
 from .problems import Fault, nearest_word, shown
 from .vocabulary import Vocabulary
+from .wording import either
 from .world import Document, World
 
 _CODES = tuple(code.code for code in Code)
 _CHARGED_BY_PARTNER = ("direct_charge", "joint")
 
 
-def check_scene(world: World, vocabulary: Vocabulary, id: str, scene: Document, coupon_ids: frozenset[str] | None) -> list[Fault]:
+def check_scene(world: World, vocabulary: Vocabulary, id: str, scene: Document,
+                coupon_ids: frozenset[str] | None) -> list[Fault]:
     """`coupon_ids`: the coupons whose scope meets the scene; None when that can't be told."""
     faults = [*_check_goods(world, id, scene), *_check_method(world, id, scene), *_check_fields(scene)]
     payment = _check_payment(world, vocabulary, id, scene)
     for number, example in enumerate(scene.get("examples", ())):
         path = ("examples", number)
         faults += _check_partner_named(world, id, scene, example, path)
-        faults += _check_coupons_named(world, example, path, coupon_ids)
+        faults += _check_coupons_named(example, path, coupon_ids)
         faults += _check_answer(world, id, example["then"], (*path, "then"), None if payment else _offered(scene))
     faults += payment
     names = [example["name"] for example in scene.get("examples", ())]
@@ -41,12 +43,13 @@ def _check_goods(world: World, id: str, scene: Document) -> list[Fault]:
         currency = product.get("currency", "CNY")
         first = first or (product_id, currency)
         if currency != first[1]:
-            faults.append(Fault(("sells", product_id), "currency", f"a scene sells in one currency, and {first[0]} costs {first[1]}",
-                                found=f"{product_id} costs {currency}", at_key=True))
+            told = f"a scene sells in one currency, and {first[0]} costs {first[1]}"
+            faults.append(Fault(("sells", product_id), "currency", told, f"{product_id} costs {currency}", at_key=True))
         if wanted != "all":
-            faults += (Fault(("sells", product_id, number), "reference", f"the product {product_id} has no SKU {shown(sku_id)}",
-                             expected="one of " + ", ".join(product["skus"]), nearest=nearest_word(sku_id, product["skus"]))
-                       for number, sku_id in enumerate(wanted) if sku_id not in product["skus"])
+            skus = product["skus"]
+            faults += (Fault(("sells", product_id, number), "reference", f"{product_id} has no SKU {shown(sku_id)}",
+                             expected=either(skus), nearest=nearest_word(sku_id, skus))
+                       for number, sku_id in enumerate(wanted) if sku_id not in skus)
     return faults
 
 
@@ -55,12 +58,13 @@ def _check_method(world: World, id: str, scene: Document) -> list[Fault]:
     method, partners = scene["method"], world.partners_of.get(id, [])
     faults = []
     if method in _CHARGED_BY_PARTNER and not partners and world.shelf.all_sound("partners"):
-        faults.append(Fault(("method",), "partner", f"no partner names this scene among its scenes, and {method} needs one"))
+        faults.append(Fault(("method",), "partner", f"{method} needs a partner, and none names this scene as its own"))
     if method == "joint" and len(partners) > 1:
         faults.append(Fault(("method",), "partner", "a joint scene has one partner", found=", ".join(partners)))
     line = world.shelf.data("lines", scene["line"])
     if method == "direct_charge" and line is not None and "charge" not in line:
-        faults.append(Fault(("method",), "line", f"the line {scene['line']} is not open to direct charge: it has no flow `charge`"))
+        told = f"the line {scene['line']} is not open to direct charge: it has no flow `charge`"
+        faults.append(Fault(("method",), "line", told))
     return faults
 
 
@@ -70,10 +74,10 @@ def _check_fields(scene: Document) -> list[Fault]:
         path = ("fields", name)
         for least, most in (("minLength", "maxLength"), ("minimum", "maximum"), ("minItems", "maxItems")):
             if least in field and most in field and field[least] > field[most]:
-                faults.append(Fault((*path, least), "range", f"{least} is above {most}: no value fits", found=str(field[least]),
-                                    expected=f"at most {field[most]}"))
+                faults.append(Fault((*path, least), "range", f"{least} is above {most}: no value fits",
+                                    found=str(field[least]), expected=f"at most {field[most]}"))
         wanted = int if field["type"] == "integer" else str
-        faults += (Fault((*path, "enum", number), "type", f"the field {name} is of type {field['type']}", found=shown(value))
+        faults += (Fault((*path, "enum", number), "type", f"the field {name} is of type {field['type']}", shown(value))
                    for number, value in enumerate(field.get("enum", ())) if not isinstance(value, wanted))
     return faults
 
@@ -84,13 +88,14 @@ def _check_payment(world: World, vocabulary: Vocabulary, id: str, scene: Documen
     pay, faults = scene["pay"], []
     tenders = pay.get("tenders", ["channel"])
     faults += (Fault(("pay", "tenders", number), "tender", f"this engine takes no payment by {tender} yet",
-                     expected="one of " + ", ".join(sorted(vocabulary.tenders)))
+                     expected=either(sorted(vocabulary.tenders)))
                for number, tender in enumerate(tenders) if tender not in vocabulary.tenders)
     if "channel" in tenders and "channels" not in pay:
         faults.append(Fault(("pay",), "unpayable", "no channel is offered, so nothing can be paid here", at_key=True,
                             expected="channels, with at least one channel"))
     if "channel" not in tenders and "channels" in pay:
-        faults.append(Fault(("pay", "channels"), "not-here", "channels are offered, but `channel` is none of the tenders", at_key=True))
+        told = "channels are offered, but `channel` is none of the tenders"
+        faults.append(Fault(("pay", "channels"), "not-here", told, at_key=True))
     return faults + _check_channels(world, id, scene, pay)
 
 
@@ -105,15 +110,23 @@ def _check_channels(world: World, id: str, scene: Document, pay: Mapping[str, An
         if channel_id in seen:
             faults.append(Fault(at, "repeated", f"the channel {channel_id} is already offered"))
         seen.add(channel_id)
+        channel = world.shelf.data("channels", channel_id) or {}
         if fault := check_role(world.shelf, channel_id, "pay", at):
             faults.append(fault)
-        elif (other := (world.shelf.data("channels", channel_id) or {}).get("currency", currency)) != currency and currency:
-            faults.append(Fault(at, "currency", f"the channel {channel_id} does not take {currency}, in which this scene sells",
-                                found=f"currency {other}"))
+        elif currency and channel.get("currency", currency) != currency:
+            told = f"the channel {channel_id} does not take {currency}, in which this scene sells"
+            faults.append(Fault(at, "currency", told, found=f"currency {channel['currency']}"))
         if isinstance(choice, dict):
-            condition = checked(world.shelf, choice["when"], (*path, "when"), "pay", world.scope_of_scene(id).fields, currency, faults)
-            if out_of_reach(condition, [world.known[id]]):
-                faults.append(Fault((*path, "when"), "unreachable", "this can never hold here, so the channel would never be offered"))
+            faults += _check_offer(world, id, choice["when"], (*path, "when"))
+    return faults
+
+
+def _check_offer(world: World, id: str, when: Any, path: tuple) -> list[Fault]:
+    faults: list[Fault] = []
+    fields = world.scope_of_scene(id).fields
+    condition = checked(world.shelf, when, path, "pay", fields, world.currency(id), faults)
+    if out_of_reach(condition, [world.known[id]]):
+        faults.append(Fault(path, "unreachable", "this can never hold here, so the channel would never be offered"))
     return faults
 
 
@@ -127,14 +140,14 @@ def _check_partner_named(world: World, id: str, scene: Document, example: Docume
     given, partners = example["given"], world.partners_of.get(id, [])
     if "partner" in given and given["partner"] not in partners:
         return [Fault((*path, "given", "partner"), "partner", f"{given['partner']} does not charge through this scene",
-                      expected="one of " + ", ".join(partners) if partners else "no partner: none names this scene")]
+                      expected=either(partners) if partners else "no partner: none names this scene")]
     if scene["method"] == "direct_charge" and "partner" not in given and len(partners) > 1:
         return [Fault((*path, "given"), "missing-key", "partner is missing: several partners charge through this scene",
-                      expected="one of " + ", ".join(partners), at_key=True)]
+                      expected=either(partners), at_key=True)]
     return []
 
 
-def _check_coupons_named(world: World, example: Document, path: tuple, coupon_ids: frozenset[str] | None) -> list[Fault]:
+def _check_coupons_named(example: Document, path: tuple, coupon_ids: frozenset[str] | None) -> list[Fault]:
     """Coupons of an example that can't count in its scene, whatever is bought."""
     if coupon_ids is None:
         return []
@@ -148,12 +161,15 @@ def _check_coupons_named(world: World, example: Document, path: tuple, coupon_id
 
 def _check_answer(world: World, id: str, then: Document, path: tuple, offered: list[str] | None) -> list[Fault]:
     """`offered`: the scene's channels; None when they have faults of their own."""
-    faults = [Fault((*path, "channels", number), "reference", f"this scene does not offer the channel {shown(channel_id)}",
-                    nearest=nearest_word(channel_id, offered))
-              for number, channel_id in enumerate(then.get("channels", ())) if offered is not None and channel_id not in offered]
+    faults = []
+    for number, channel_id in enumerate(then.get("channels", ())):
+        if offered is not None and channel_id not in offered:
+            told = f"this scene does not offer the channel {shown(channel_id)}"
+            nearest = nearest_word(channel_id, offered)
+            faults.append(Fault((*path, "channels", number), "reference", told, nearest=nearest))
     if "refused" in then and then["refused"] not in _CODES:
-        faults.append(Fault((*path, "refused"), "choice", "there is no refusal of this code", found=shown(then["refused"]),
-                            nearest=nearest_word(then["refused"], _CODES)))
+        faults.append(Fault((*path, "refused"), "choice", "there is no refusal of this code",
+                            found=shown(then["refused"]), nearest=nearest_word(then["refused"], _CODES)))
     if "payable" in then and (currency := world.currency(id)):
         faults += precision(then["payable"], currency, (*path, "payable"))
     return faults

@@ -1,22 +1,21 @@
-"""Pipelines: is every step of a line one there is, where it may stand, with the parameters it takes, and can it be reached?
+"""Pipelines: is every step of a line one there is, where it may stand, with parameters it takes, and within reach?
 
 A scene's overrides are held to the same, on top of its line.
 """
 from __future__ import annotations
 
-from collections import Counter
-from functools import lru_cache
-from typing import Any, Iterable, Mapping, NamedTuple
+import dataclasses
+from typing import Any, Mapping, NamedTuple
 
-from . import check_conditions, check_references, marks, shape
+from . import check_references, marks, shape
 from .check_conditions import Fields, checked, out_of_reach
 from .compile_flow import Placed, overridden, placed
+from .conditions import Condition
 from .problems import Fault, nearest_word, shown
 from .reach import Known
 from .shelf import Shelf
-from .template import FLOWS
 from .vocabulary import StepSpec, Vocabulary
-from .wording import faults_of
+from .wording import either, faults_of
 
 
 class Scope(NamedTuple):
@@ -31,7 +30,7 @@ class Scope(NamedTuple):
 
 
 def check_line(shelf: Shelf, vocabulary: Vocabulary, id: str, line: Mapping[str, Any], scope: Scope) -> None:
-    seen: dict[tuple[str, str], int] = {}
+    seen: set[tuple[str, str]] = set()
     faults: list[Fault] = []
     unused = _unused_flows(line, scope)
     for step in placed(line):
@@ -40,10 +39,10 @@ def check_line(shelf: Shelf, vocabulary: Vocabulary, id: str, line: Mapping[str,
             continue
         key = (step.address, repr(step.options))
         if key in seen:
-            faults.append(Fault(step.path[:3], "repeated", f"the step {step.name} already stands here, with the same options",
-                                expected="once"))
+            told = f"the step {step.name} already stands here, with the same options"
+            faults.append(Fault(step.path[:3], "repeated", told, expected="once"))
             continue
-        seen[key] = 1
+        seen.add(key)
         faults += _check_options(shelf, spec, step.options, step, step.path, step.path, scope)
         condition = _when(shelf, step.options, step, step.path, scope, faults)
         if step.flow not in unused and out_of_reach(condition, (known for _, known in _running(step.flow, scope))):
@@ -60,11 +59,12 @@ def _spec(vocabulary: Vocabulary, step: Placed, faults: list[Fault]) -> StepSpec
     if spec is None:
         nearest = nearest_word(step.name, here) or nearest_word(step.name, vocabulary.steps)
         faults.append(Fault(step.path, "step", f"there is no step {shown(step.name)}", nearest=nearest, at_key=at_key,
-                            expected=None if nearest else "one of " + ", ".join(sorted(here))))
+                            expected=None if nearest else either(sorted(here))))
         return None
     if step.place not in spec.places:
-        faults.append(Fault(step.path, "step-place", f"the step {step.name} can't stand at {step.place}", at_key=at_key,
-                            expected=" or ".join(sorted(spec.places)) or "its use as an `undo` only"))
+        expected = either(sorted(spec.places)) if spec.places else "its use as an `undo` only"
+        faults.append(Fault(step.path, "step-place", f"the step {step.name} can't stand at {step.place}",
+                            expected=expected, at_key=at_key))
         return None
     return spec
 
@@ -86,7 +86,8 @@ def _unreachable(path: tuple) -> Fault:
     return Fault(path, "unreachable", "this can never hold here, so the step would never run")
 
 
-def _when(shelf: Shelf, options: Mapping[str, Any], step: Placed, path: tuple, scope: Scope, faults: list[Fault]) -> Any:
+def _when(shelf: Shelf, options: Mapping[str, Any], step: Placed, path: tuple, scope: Scope,
+          faults: list[Fault]) -> Condition | None:
     if "when" not in options:
         return None
     return checked(shelf, options["when"], (*path, "when"), step.flow, scope.fields, scope.currency, faults)
@@ -94,31 +95,29 @@ def _when(shelf: Shelf, options: Mapping[str, Any], step: Placed, path: tuple, s
 
 def _check_options(shelf: Shelf, spec: StepSpec, options: Mapping[str, Any], step: Placed, path: tuple, at: tuple,
                    scope: Scope) -> list[Fault]:
-    """Faults of a step's options but for its `when`. `path`: where they are written; `at`: where a missing one is missed."""
-    faults = _check_params(shelf, spec, options.get("with", {}), step, (*path, "with") if "with" in options else at, scope)
+    """Faults of a step's options but for its `when`. `path`: where they are written; `at`: where a missing one is."""
+    params_path = (*path, "with") if "with" in options else at
+    faults = _check_params(shelf, spec, options.get("with", {}), step, params_path, scope)
     if "undo" in options and options["undo"] != spec.undo:
         faults.append(Fault((*path, "undo"), "undo", f"{shown(options['undo'])} does not take {spec.name} back",
                             expected=spec.undo or f"no undo: nothing takes {spec.name} back"))
     if "timeout" in options and spec.kind != "call":
-        faults.append(Fault((*path, "timeout"), "not-here", f"the step {spec.name} makes no call that could time out", at_key=True))
+        told = f"the step {spec.name} makes no call that could time out"
+        faults.append(Fault((*path, "timeout"), "not-here", told, at_key=True))
     return faults
 
 
-def _check_params(shelf: Shelf, spec: StepSpec, params: Mapping[str, Any], step: Placed, path: tuple, scope: Scope) -> list[Fault]:
-    validator = _validator(spec)
-    found = faults_of(list(validator.iter_errors(params)), spec.with_schema)
+def _check_params(shelf: Shelf, spec: StepSpec, params: Mapping[str, Any], step: Placed, path: tuple,
+                  scope: Scope) -> list[Fault]:
+    found = faults_of(list(_validator(spec).iter_errors(params)), spec.with_schema)
     if found:
-        return [_moved(fault, path) for fault in found]
+        return [dataclasses.replace(fault, path=(*path, *fault.path)) for fault in found]
     marked = marks.of_step(spec).marks(params)
     faults = check_references.faults(shelf, marked, path)
     for mark in marked:
         if mark.word == "condition":
             checked(shelf, mark.value, (*path, *mark.path), step.flow, scope.fields, scope.currency, faults)
     return faults
-
-
-def _moved(fault: Fault, path: tuple) -> Fault:
-    return Fault((*path, *fault.path), fault.rule, fault.message, fault.found, fault.expected, fault.nearest, fault.at_key)
 
 
 _validators: dict[int, tuple[Mapping[str, Any], Any]] = {}
@@ -144,7 +143,7 @@ def check_overrides(shelf: Shelf, vocabulary: Vocabulary, id: str, scene: Mappin
         if spec is None or step.place not in spec.places:
             continue
         path = ("override", address)
-        if not _check_options(shelf, spec, step.options, step, (), (), scope):       # the line's own faults are told there
+        if not _check_options(shelf, spec, step.options, step, (), (), scope):      # else it is told of the line
             faults += _check_options(shelf, spec, overridden(step.options, override), step, path, path, scope)
         condition = _when(shelf, override, step, path, scope, faults)
         if out_of_reach(condition, (known for _, known in _running(step.flow, scope))):
@@ -152,16 +151,17 @@ def check_overrides(shelf: Shelf, vocabulary: Vocabulary, id: str, scene: Mappin
     shelf.add_all("scenes", id, faults)
 
 
-def _overridden_step(steps: Mapping[str, list[Placed]], address: str, line_id: str, faults: list[Fault]) -> Placed | None:
+def _overridden_step(steps: Mapping[str, list[Placed]], address: str, line_id: str,
+                     faults: list[Fault]) -> Placed | None:
     found = steps.get(address, [])
     if len(found) == 1:
         return found[0]
     if found:
-        faults.append(Fault(("override", address), "override", f"the line {line_id} has this step {len(found)} times here: "
-                            "it can't be told which is meant", at_key=True))
+        told = f"the line {line_id} has this step {len(found)} times here: it can't be told which is meant"
+        faults.append(Fault(("override", address), "override", told, at_key=True))
     else:
         nearest = nearest_word(address, steps)
-        faults.append(Fault(("override", address), "override", f"the line {line_id} has no step there", found=shown(address),
-                            expected=None if nearest else "flow.hook.step, e.g. " + next(iter(steps), "paid.tell.message"),
-                            nearest=nearest, at_key=True))
+        expected = None if nearest else "flow.hook.step, e.g. " + next(iter(steps))
+        faults.append(Fault(("override", address), "override", f"the line {line_id} has no step there",
+                            shown(address), expected, nearest, at_key=True))
     return None

@@ -1,7 +1,8 @@
 """Checked documents → the frozen catalogue. Once a release; nothing here is looked at again while it is served.
 
-Written amounts become minor units, spans seconds, times milliseconds, conditions functions. Whatever scenes have in common
-(a pipeline, a set of coupons with its rules) is compiled once and shared. The documents must have passed `check`.
+Written amounts become minor units, spans seconds, times milliseconds, conditions functions. Whatever scenes have in
+common (a pipeline, a set of coupons with its rules) is compiled once and shared. The documents must have passed
+`check`.
 """
 from __future__ import annotations
 
@@ -11,10 +12,12 @@ from typing import Any, Callable, Mapping
 
 from ..base import canon, clock, money
 from . import fields, shape
-from .catalog import (NOTHING, Benefit, Catalog, ChannelChoice, Coupon, Flow, Grant, Merchant, Partner, PoolTerms, Scene, Sku)
+from .catalog import (
+    NOTHING, Benefit, Catalog, ChannelChoice, Coupon, Flow, Grant, Merchant, Partner, PoolTerms, Scene, Sku)
 from .check_conditions import Fields, fields_of, table
 from .check_coupons import Reach
 from .check_partners import pool_currency
+from .check_products import declared
 from .compile_flow import flows_of
 from .conditions import compile_closure, facts_named, parse
 from .facts import FactTable
@@ -65,8 +68,8 @@ def _skus(world: World) -> dict[str, Sku]:
 
 def _type(type_: Document) -> tuple[frozenset[str], Mapping[str, str], Mapping[str, Any]]:
     """(flows it takes part in, its own fields' types, defaults)."""
-    own = {**type_.get("requires", {}), **type_.get("allows", {})}
-    return frozenset(type_["takes_part_in"]), {name: field["type"] for name, field in own.items()}, type_.get("defaults", {})
+    kinds = {name: field["type"] for name, field in declared(type_).items()}
+    return frozenset(type_["takes_part_in"]), kinds, type_.get("defaults", {})
 
 
 def _sku(product_id: str, product: Document, sku_id: str, sku: Document, types: Mapping[str, tuple]) -> Sku:
@@ -76,6 +79,8 @@ def _sku(product_id: str, product: Document, sku_id: str, sku: Document, types: 
     read: Mapping[str, Callable[[Any], Any]] = {"money": lambda value: money.parse_major(value, currency),
                                                 "duration": clock.parse_duration_s, "period": shape.parse_period}
     written = {**defaults, **sku}
+    extra = {name: read.get(kind, lambda value: value)(written[name])
+             for name, kind in kinds.items() if name in written}
     return Sku(
         key=key, product_id=product_id, sku_id=sku_id, title=_frozen(sku["title"]), type_id=type_id,
         merchant_id=product["merchant"], currency=currency, price_minor=money.parse_major(sku["price"], currency),
@@ -85,12 +90,13 @@ def _sku(product_id: str, product: Document, sku_id: str, sku: Document, types: 
         cap_key=key if "purchase_cap" in sku else product_id,
         deliver_parts=parts,
         invoice_item=sku.get("invoice_item", product.get("invoice_item", "")),
-        extra=_frozen({name: read.get(kind, lambda value: value)(written[name]) for name, kind in kinds.items() if name in written}))
+        extra=_frozen(extra))
 
 
 def _grant(grant: Document, sku: Document) -> Grant:
     count, unit = shape.parse_period(grant.get("for", sku.get("for")))
-    return Grant(grant["right"], _frozen(grant["title"]), count, unit, sku.get("quotas", {}).get(grant["right"], grant.get("quota")))
+    quota = sku.get("quotas", {}).get(grant["right"], grant.get("quota"))
+    return Grant(grant["right"], _frozen(grant["title"]), count, unit, quota)
 
 
 # ---- coupons, merchants, partners ----
@@ -103,21 +109,24 @@ def _coupon(coupon: Document, reach: Reach) -> Coupon:
     def minor(document: Document, word: str) -> int | None:
         return money.parse_major(document[word], currency) if word in document else None
 
+    value = Decimal(str(benefit[kind])) if kind == "percent" else minor(benefit, kind)
     return Coupon(
         id=coupon["id"], title=_frozen(coupon["title"]), currency=currency,
-        benefit=Benefit(kind, Decimal(str(benefit[kind])) if kind == "percent" else minor(benefit, kind), minor(benefit, "at_most")),
+        benefit=Benefit(kind, value, minor(benefit, "at_most")),
         when=compile_closure(reach.condition) if reach.condition is not None else None, when_tree=reach.condition,
         product_scope=frozenset(scope.get("products", ())), scene_scope=frozenset(scope.get("scenes", ())),
         line_scope=frozenset(scope.get("lines", ())),
         threshold_minor=minor(coupon, "threshold") or 0,
-        group=stack.get("group", coupon["id"]), priority=stack.get("priority", 0), combines=stack.get("combines", False),
+        group=stack.get("group", coupon["id"]), priority=stack.get("priority", 0),
+        combines=stack.get("combines", False),
         budget_minor=minor(coupon, "budget"), cap_total=caps.get("total"), cap_per_buyer=caps.get("per_buyer"),
         **_valid(coupon), on_refund=coupon.get("on_refund", "return"))
 
 
 def _valid(document: Document) -> dict[str, int | None]:
     valid = document.get("valid", {})
-    return {f"valid_{word}_ms": clock.parse_rfc3339(valid[word]) if word in valid else None for word in ("from", "until")}
+    return {f"valid_{word}_ms": clock.parse_rfc3339(valid[word]) if word in valid else None
+            for word in ("from", "until")}
 
 
 def _merchant(merchant: Document) -> Merchant:
@@ -128,7 +137,8 @@ def _merchant(merchant: Document) -> Merchant:
 def _partner(partner: Document, world: World) -> Partner:
     retry, pool, unit = partner.get("retry", _RETRY), partner["pool"], _POOL_UNITS[partner["mode"]]
     read = (lambda value: money.parse_major(value, pool_currency(world, partner))) if unit == "money" else int
-    prices = {key: money.parse_major(price, world.sku(key)[0].get("currency", "CNY")) for key, price in partner["prices"].items()}
+    prices = {key: money.parse_major(price, world.sku(key)[0].get("currency", "CNY"))
+              for key, price in partner["prices"].items()}
     return Partner(
         id=partner["id"], title=_frozen(partner["title"]), mode=partner["mode"], scenes=frozenset(partner["scenes"]),
         prices=MappingProxyType(prices),
@@ -161,8 +171,8 @@ class _Scenes:
         partners = self.world.partners_of.get(id, ())
         facts = table("pay", self.world.fields_of_line[scene["line"]].fields)
         return Scene(
-            id=id, title=_frozen(scene["title"]), terminal=scene["terminal"], method=scene["method"], login=scene["login"],
-            line_id=scene["line"], currency=currency,
+            id=id, title=_frozen(scene["title"]), terminal=scene["terminal"], method=scene["method"],
+            login=scene["login"], line_id=scene["line"], currency=currency,
             skus=MappingProxyType({key: self.skus[key] for key in self.world.goods[id].keys}),
             channels=tuple(self._choice(choice, facts, currency) for choice in pay.get("channels", ())),
             tenders=frozenset(_TENDERS.get(scene["method"]) or pay.get("tenders", ("channel",))),
@@ -190,7 +200,8 @@ class _Scenes:
         ids = tuple(self._ids.get(scene_id, ()))
         if ids not in self._rules:
             coupons = tuple(self._coupons[id] for id in ids)
-            self._rules[ids] = coupons, RuleSet("coupon", {c.id: c.when_tree for c in coupons}, _facts_of(coupons, self.world))
+            conditions = {coupon.id: coupon.when_tree for coupon in coupons}
+            self._rules[ids] = coupons, RuleSet("coupon", conditions, _facts_of(coupons, self.world))
         return self._rules[ids]
 
 

@@ -60,11 +60,13 @@ def flows_of(line: Mapping[str, Any], overrides: Mapping[str, Any], vocabulary: 
     steps: dict[str, list[StepUse]] = {flow: [] for flow in FLOWS}
     for step in placed(line):
         options = overridden(step.options, overrides[step.address]) if step.address in overrides else step.options
-        steps[step.flow].append(_use(len(steps[step.flow]) + 1, step, options, vocabulary.steps[step.name], scope, currency))
+        number, spec = len(steps[step.flow]) + 1, vocabulary.steps[step.name]
+        steps[step.flow].append(_use(number, step, options, spec, scope, currency))
     return MappingProxyType({name: Flow(name, tuple(uses)) for name, uses in steps.items()})
 
 
-def _use(number: int, step: Placed, options: Mapping[str, Any], spec: StepSpec, scope: Fields, currency: str) -> StepUse:
+def _use(number: int, step: Placed, options: Mapping[str, Any], spec: StepSpec, scope: Fields,
+         currency: str) -> StepUse:
     facts = table(step.flow, scope.fields)
 
     def closure(tree: Any) -> Any:

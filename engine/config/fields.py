@@ -1,4 +1,4 @@
-"""A scene's own order fields: the file's few words → a JSON Schema for the interface, and a function that checks orders.
+"""A scene's own order fields: a few words in a file → a JSON Schema for the interface, and a check of orders.
 
 The function is compiled here rather than by JSON Schema because every quote and order passes it; a test holds that
 both say the same. Both refuse fields that the scene does not name.

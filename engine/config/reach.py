@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Collection, Iterable, Mapping, NamedTuple
 
-from .conditions import AllOf, AnyOf, Condition, Not, Test, compile_closure
+from .conditions import AllOf, Condition, Not, Test, compile_closure
 
 # Facts that have bounds by their nature.
 _BOUNDS: Mapping[str, tuple[int, int | None]] = {

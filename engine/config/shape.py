@@ -24,6 +24,7 @@ from .wording import faults_of
 
 FOLDER = Path(__file__).with_name("schemas")
 _ANNOTATIONS = frozenset({"title", "description", "examples", "default", "$schema", "$id"})
+Errors = Iterator[ValidationError]
 _REMEMBERED_MAX = 200_000          # parts known to be valid; forgotten all at once, which costs time only
 
 _PERIOD = re.compile(r"([1-9][0-9]{0,3}) (day|week|month|quarter|year)s?\Z")
@@ -169,54 +170,61 @@ def _bare(schema: Any, names_follow: bool = False) -> Any:
 
 # ---- validation ----
 
-def validator_of(schema: Mapping[str, Any]) -> Draft202012Validator:
-    """A validator of a self-contained schema (references `#/$defs/…` only) that remembers valid parts."""
-    bare = _bare(schema)
-    definitions, valid = bare.get("$defs", {}), set()
+class _Memory:
+    """JSON Schema's keywords that go down into a value, made to pass over what was found valid before."""
 
-    def part(validator: Any, instance: Any, schema: Any, path: Any = None, at: Any = None) -> Iterator[ValidationError]:
-        key = (id(schema), repr(instance))
-        if key in valid:
-            return
+    def __init__(self, definitions: Mapping[str, Any]):
+        self.definitions = definitions
+        self.valid: set[tuple[int, str]] = set()               # (id of a schema, a value's text)
+
+    def part(self, validator: Any, instance: Any, schema: Any, path: Any = None, at: Any = None) -> Errors:
         if schema is False:
             # jsonschema leaves the path out of this one error
             yield ValidationError("", validator=None, path=[path], schema_path=[at], instance=instance, schema=False)
+            return
+        key = (id(schema), repr(instance))
+        if key in self.valid:
             return
         sound = True
         for error in validator.descend(instance, schema, path=path, schema_path=at):
             sound = False
             yield error
         if sound:
-            if len(valid) >= _REMEMBERED_MAX:
-                valid.clear()
-            valid.add(key)
+            if len(self.valid) >= _REMEMBERED_MAX:
+                self.valid.clear()
+            self.valid.add(key)
 
-    def properties(validator, named, instance, schema):
+    def properties(self, validator: Any, named: Mapping[str, Any], instance: Any, schema: Any) -> Errors:
         if isinstance(instance, dict):
             for name, sub in named.items():
                 if name in instance:
-                    yield from part(validator, instance[name], sub, name, name)
+                    yield from self.part(validator, instance[name], sub, name, name)
 
-    def additional(validator, sub, instance, schema):
-        if isinstance(sub, dict):
-            if isinstance(instance, dict):
-                named = schema.get("properties", ())
-                for name in instance:
-                    if name not in named:
-                        yield from part(validator, instance[name], sub, name)
-        else:
+    def additional(self, validator: Any, sub: Any, instance: Any, schema: Any) -> Errors:
+        if not isinstance(sub, dict):
             yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, sub, instance, schema)
+        elif isinstance(instance, dict):
+            named = schema.get("properties", ())
+            for name in instance:
+                if name not in named:
+                    yield from self.part(validator, instance[name], sub, name)
 
-    def items(validator, sub, instance, schema):
+    def items(self, validator: Any, sub: Any, instance: Any, schema: Any) -> Errors:
         if isinstance(instance, list):
             for number, item in enumerate(instance):
-                yield from part(validator, item, sub, number)
+                yield from self.part(validator, item, sub, number)
 
-    def ref(validator, target, instance, schema):
-        yield from part(validator, instance, definitions[target.removeprefix("#/$defs/")])
+    def ref(self, validator: Any, target: str, instance: Any, schema: Any) -> Errors:
+        yield from self.part(validator, instance, self.definitions[target.removeprefix("#/$defs/")])
 
+
+def validator_of(schema: Mapping[str, Any]) -> Draft202012Validator:
+    """A validator of a self-contained schema (references `#/$defs/…` only) that remembers valid parts."""
+    bare = _bare(schema)
+    memory = _Memory(bare.get("$defs", {}))
     remembering = validators.extend(Draft202012Validator, {
-        "properties": properties, "additionalProperties": additional, "items": items, "$ref": ref})
+        "properties": memory.properties, "additionalProperties": memory.additional, "items": memory.items,
+        "$ref": memory.ref})
     return remembering(bare, format_checker=_format_checker())
 
 

@@ -1,7 +1,7 @@
 """The files of one catalogue while they are checked: by kind and id, with what was found wrong so far.
 
-A file that can't be read, or whose shape is wrong, is *broken*: it still counts as being there, so that nobody is told a
-second time about it by everything that refers to it.
+A file that can't be read, or whose shape is wrong, is *broken*: it still counts as being there, so that nobody is told
+of it a second time by everything that refers to it.
 """
 from __future__ import annotations
 
@@ -84,10 +84,13 @@ class Shelf:
 
 
 def documents(folder: Path | str) -> dict[str, str]:
-    """{path: text} of the catalogue's files below a folder: what `publish` takes. OSError or UnicodeDecodeError when one
-    can't be read as text."""
+    """{path: text} of the catalogue's files below a folder: what `publish` takes.
+
+    OSError or UnicodeDecodeError when one can't be read as text.
+    """
     sources, problems = read_folder(folder)
-    paths = {path for of_kind in sources.values() for path in of_kind} | {p.file for p in problems if p.file.endswith(".yaml")}
+    paths = {path for of_kind in sources.values() for path in of_kind}
+    paths |= {problem.file for problem in problems if problem.file.endswith(".yaml")}
     return {path: (Path(folder) / path).read_bytes().decode() for path in sorted(paths)}
 
 
@@ -103,8 +106,8 @@ def read(catalogue: Path | str | Files) -> Shelf:
     for problem in problems:
         of_file.setdefault(problem.file, []).append(problem)
     for kind, found in sources.items():
-        unreadable = [path for path in of_file if path.startswith(f"{kind}/") and path.endswith(".yaml") and path not in found]
-        for path in sorted([*found, *unreadable]):
+        unreadable = {path for path in of_file if path.startswith(f"{kind}/") and path.endswith(".yaml")}
+        for path in sorted({*found, *unreadable}):
             shelf.put(kind, path, found.get(path), of_file.pop(path, ()))
     shelf.problems += [problem for rest in of_file.values() for problem in rest]      # files that are no YAML at all
     return shelf
@@ -114,7 +117,7 @@ def _put_text(shelf: Shelf, path: str, text: str) -> None:
     kind, _, name = path.partition("/")
     if kind not in KINDS:
         shelf.problems.append(Problem(path, 1, 1, "folder", "a file of the catalogue lies in the folder of its kind",
-                                      found=shown(kind), expected="one of " + ", ".join(KINDS), nearest=nearest_word(kind, KINDS)))
+                                      shown(kind), "one of " + ", ".join(KINDS), nearest_word(kind, KINDS)))
     elif "/" in name or not name.endswith(".yaml"):
         shelf.problems.append(Problem(path, 1, 1, "extension", "a file of the catalogue is named KIND/ID.yaml"))
     else:

@@ -12,6 +12,7 @@ from jsonschema import ValidationError
 
 from .problems import Fault, nearest_word, shown
 
+_WORDS_MAX = 24
 _TYPES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
           "object": "a mapping", "array": "a list", "null": "nothing"}
 
@@ -27,7 +28,8 @@ def faults_of(errors: Iterable[ValidationError], schema: Mapping[str, Any]) -> l
     misspelt = {(fault.path[:-1], fault.nearest) for fault in faults.values() if fault.rule == "unknown-key"}
     lacking: dict[tuple[tuple, str], list[str]] = {}
     for path, name, because in missing:
-        if (path, name) not in misspelt and (path, False) not in faults and name not in lacking.get((path, because), ()):
+        told = (path, name) in misspelt or (path, False) in faults or name in lacking.get((path, because), ())
+        if not told:
             lacking.setdefault((path, because), []).append(name)
     for (path, because), names in lacking.items():
         words = f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} missing{because and ', needed' + because}"
@@ -45,7 +47,8 @@ def _worded(error: ValidationError, schema: Mapping[str, Any], missing: list) ->
     if error.validator == "additionalProperties":
         return _unknown_keys(path, error)
     if error.validator == "required":
-        missing += [(path, name, _because(places, schema)) for name in error.validator_value if name not in error.instance]
+        because = _because(places, schema)
+        missing += [(path, name, because) for name in error.validator_value if name not in error.instance]
         return []
     return [_WORDS.get(error.validator, _other)(path, error, _node(places[:-1], schema))]
 
@@ -56,7 +59,7 @@ def _unknown_keys(path: tuple, error: ValidationError) -> list[Fault]:
     for key in error.instance:
         if key not in known:
             nearest = nearest_word(key, [k for k in known if k not in error.instance]) or nearest_word(key, known)
-            expected = None if nearest else _either(known) if known else "no keys"
+            expected = None if nearest else either(known) if known else "no keys"
             if error.instance[key] is None and " " in key:      # {en: a, b}: YAML takes `b` for a key of its own
                 expected, nearest = "quotes around a text with a comma in it", None
             faults.append(Fault((*path, key), "unknown-key", f"there is no key {shown(key)} here",
@@ -78,14 +81,14 @@ def _type(path: tuple, error: ValidationError, node: Mapping[str, Any]) -> Fault
         expected = "an amount, e.g. 9.90"
     else:
         expected = " or ".join(_TYPES[kind] for kind in kinds)
-    return Fault(path, "type", f"{_name(path)} is {_kind(error.instance)}", found=shown(error.instance), expected=expected)
+    return Fault(path, "type", f"{_name(path)} is {_kind(error.instance)}", shown(error.instance), expected)
 
 
 def _enum(path: tuple, error: ValidationError, node: Mapping[str, Any]) -> Fault:
     allowed = error.validator_value if error.validator == "enum" else [error.validator_value]
     nearest = nearest_word(error.instance, map(str, allowed)) if isinstance(error.instance, str) else None
     return Fault(path, "choice", f"{_name(path)} can't be this", found=shown(error.instance),
-                 expected=_either(allowed), nearest=nearest)
+                 expected=either(allowed), nearest=nearest)
 
 
 def _pattern(path: tuple, error: ValidationError, node: Mapping[str, Any]) -> Fault:
@@ -98,7 +101,7 @@ def _format(path: tuple, error: ValidationError, node: Mapping[str, Any]) -> Fau
     said, _, expected = cause.rpartition("expected ")
     if said == "" and expected == cause:                    # the sentence of a parser of the base room
         return Fault(path, "form", cause)
-    return Fault(path, "form", f"{_name(path)} is not written as it must be", found=shown(error.instance), expected=expected)
+    return Fault(path, "form", f"{_name(path)} is not written as it must be", shown(error.instance), expected)
 
 
 def _bound(words: str, rule: str = "range") -> Callable[..., Fault]:
@@ -113,7 +116,7 @@ def _size(words: str, empty: str = "") -> Callable[..., Fault]:
         size = len(error.instance)
         if size == 0 and empty:
             return Fault(path, "size", f"{_name(path)} is empty: {empty}")
-        return Fault(path, "size", f"{_name(path)} has the wrong size", found=str(size), expected=words.format(error.validator_value))
+        return Fault(path, "size", f"{_name(path)} has the wrong size", str(size), words.format(error.validator_value))
     return fault
 
 
@@ -127,18 +130,19 @@ def _repeated(path: tuple, error: ValidationError, node: Mapping[str, Any]) -> F
 
 
 def _one_of_keys(path: tuple, error: ValidationError, node: Mapping[str, Any]) -> Fault:
-    return Fault(path, "size", f"{_name(path)} has {len(error.instance)} keys", expected="one key: the step's name, with its options below it")
+    return Fault(path, "size", f"{_name(path)} has {len(error.instance)} keys",
+                 expected="one key: the step's name, with its options below it")
 
 
 def _none_of(path: tuple, error: ValidationError, node: Mapping[str, Any]) -> Fault:
     if all("required" in branch for branch in error.validator_value):
-        names = _either(", ".join(branch["required"]) for branch in error.validator_value)
+        names = either(", ".join(branch["required"]) for branch in error.validator_value)
         return Fault(path, "missing-key", f"one of {names} is missing", at_key=True)
     return _other(path, error, node)
 
 
 def _other(path: tuple, error: ValidationError, node: Mapping[str, Any]) -> Fault:
-    return Fault(path, "shape", f"{_name(path)} is not as it must be", found=shown(error.instance), expected=node.get("description"))
+    return Fault(path, "shape", f"{_name(path)} is not as it must be", shown(error.instance), node.get("description"))
 
 
 _WORDS: Mapping[str, Callable[..., Fault]] = {
@@ -175,8 +179,12 @@ def _kind(value: Any) -> str:
     return "a list"
 
 
-def _either(words: Iterable[Any]) -> str:
-    *first, last = map(str, words)
+def either(words: Iterable[Any]) -> str:
+    """`a, b or c`; no more than a person reads."""
+    words = list(map(str, words))
+    if len(words) > _WORDS_MAX:
+        return ", ".join(words[:_WORDS_MAX]) + ", …"
+    *first, last = words
     return f"{', '.join(first)} or {last}" if first else last
 
 
@@ -205,13 +213,14 @@ def _walk(places: tuple, schema: Mapping[str, Any]) -> tuple[Any, str]:
                 continue
         node = node[step]
     while isinstance(node, Mapping) and "$ref" in node:
-        node = {**schema["$defs"][node["$ref"].removeprefix("#/$defs/")], **{k: v for k, v in node.items() if k != "$ref"}}
+        referred = schema["$defs"][node["$ref"].removeprefix("#/$defs/")]
+        node = {**referred, **{key: value for key, value in node.items() if key != "$ref"}}
     return node, because
 
 
 def _condition(test: Mapping[str, Any], holds: bool) -> str:
     for name, values in test.get("properties", {}).items():
-        words = _either(values["enum"]) if "enum" in values else str(values.get("const"))
+        words = either(values["enum"]) if "enum" in values else str(values.get("const"))
         return f" where {name} is {words}" if holds else f" unless {name} is {words}"
     if "required" in test and "properties" not in test:
         name = test["required"][0]

@@ -1,7 +1,7 @@
 """What follows from the files taken together: who sells what, in which currency, through which partners.
 
-Worked out once for the checks that need more than one file. Only sound files take part; where one is broken the answer is
-marked as partial, and nothing is concluded from what is absent.
+Worked out once for the checks that need more than one file. Only sound files take part; where one is broken the answer
+is marked as partial, and nothing is concluded from what is absent.
 """
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class World:
         partners_partial = not self.shelf.all_sound("partners")
         found = {}
         for id, scene in self.scenes.items():
-            known = known_in(self.shelf, id, scene, self.goods[id].keys, self.partners_of.get(id, ()))
+            known = known_in(id, scene, self.goods[id].keys, self.partners_of.get(id, ()))
             if self.goods[id].partial:
                 known = known._replace(among={})
             if partners_partial:
