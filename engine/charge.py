@@ -13,7 +13,7 @@ from typing import Any, Mapping
 
 import peewee
 
-from . import sale, settling, store
+from . import quoting, sale, settling, store
 from .base import clock, signal
 from .base.errors import Code, Refusal
 from .config.catalog import Partner
@@ -71,7 +71,7 @@ def _once(partner: Partner, partner_order_no: str, items: Items, enter: Any) -> 
         earlier = charges.by_partner_order(partner.id, partner_order_no)
         if earlier is not None:
             sold = {line["sku"]: line["quantity"] for line in orders.lines(earlier["order_no"])}
-            if sold != sale.pieces(items):
+            if sold != quoting.pieces(items):
                 raise Refusal(Code.IDEMPOTENCY_KEY_REUSED, f"the order number {partner_order_no!r} was used for other goods",
                               [{"path": "partner_order_no", "found": partner_order_no}])
             return earlier
@@ -91,7 +91,7 @@ def _enter(partner: Partner, partner_order_no: str, scene_id: str, items: Items,
                       [{"path": "scene", "found": scene_id, "expected": ", ".join(sorted(partner.scenes))}])
     registered = not phone
     with store.transaction():
-        ctx = sale.quote_inside(scene_id, items, buyer_id, {"phone": phone} if phone else {}, fields or {}, [], lang,
+        ctx = quoting.inside(scene_id, items, buyer_id, {"phone": phone} if phone else {}, fields or {}, [], lang,
                                 orders.new_no(), partner.id)
         sale.write_order(ctx, "", external_no=partner_order_no, expires_in_s=partner.retry_for_s)
         hooks(ctx, "charge", "check")
@@ -136,7 +136,7 @@ def complete(charge_no: str, buyer_id: str = "") -> str:
             ctx.buyer_id, ctx.buyer = buyer["id"], buyer
             ctx.base = {**ctx.base, **buyers.facts(buyer["id"], buyer)}
             order["buyer_id"] = buyer["id"]
-            store.update(orders.TradeOrder, {"buyer_id": buyer["id"]}, no=order["no"])
+            orders.bind(order["no"], buyer["id"])
             hooks(ctx, "charge", "check")
             _charge(ctx, charge)
             return "charged"
@@ -158,8 +158,7 @@ def _not_yet(charge: dict[str, Any], order: dict[str, Any], reason: str) -> str:
         return "failed"
     every_s = live.release(order["release_no"]).partner(charge["partner_id"]).retry_every_s
     wait_ms = int(every_s * 1000 * min(2 ** charge["tries"], 64))
-    store.update(charges.Charge, {"reason": reason, "try_at_ms": min(now + wait_ms, charge["give_up_at_ms"]),
-                                  "updated_at_ms": now}, add={"tries": 1}, no=charge["no"])
+    charges.put_off(charge, min(now + wait_ms, charge["give_up_at_ms"]), reason)
     return "charging"
 
 

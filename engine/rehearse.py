@@ -6,7 +6,7 @@ from typing import Any, Mapping
 from .base.errors import Code, Refusal
 from .config.catalog import Catalog, Scene
 from .runs import hooks
-from .sale import payable_channels
+from .quoting import payable_channels
 from .steps.context import SaleContext, base_facts
 from .trade import pricing
 

@@ -156,8 +156,6 @@ def _paid_twice(payment: dict[str, Any], fields: Mapping[str, Any]) -> str:
     twin = payments.create(payment["order_no"], payment["amount_minor"], payment["currency"], kind="channel",
                            ref=payment["channel_id"], state="succeeded", cause="the channel took money twice",
                            expires_at_ms=payment["expires_at_ms"], channel_no=channel_no, twin_of=payment["no"])
-    store.current().flush()
-    store.update(payments.PaymentOrder, {"surplus_minor": twin["amount_minor"]}, no=twin["no"])
     _send_back(twin, "paid twice")
     return "applied"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import sale, store
+from .. import quoting, sale, store
 from ..base.errors import Code, Refusal
 from ..config.live import live
 from ..pay import payments
@@ -58,7 +58,7 @@ def _offered(row: dict[str, Any]) -> list[dict[str, Any]]:
     result = row["result"]
     price = pricing.Price(result["currency"], result["lines"], result["discounts"], result["not_applied"])
     scene = live.release(row["release_no"]).scene(row["scene_id"])
-    return sale.payable_channels(scene, {**row["facts"], **pricing.facts(price)})
+    return quoting.payable_channels(scene, {**row["facts"], **pricing.facts(price)})
 
 
 @endpoint("GET", "/v1/payments/{payment}", "payments.get", ("支付单", "A payment"), scopes="sell support",

@@ -2,7 +2,7 @@
 
 `compile.py` builds them from checked documents; `releases.py` keeps and serves them. Amounts are minor units, times are
 ms since the epoch (UTC), spans are seconds. A *fact* is one entry of a flat dict with dotted names
-(`{"buyer.tags": ["newcomer"], "subtotal": 1490}`); see `facts.py` for all of them.
+(`{"buyer.tags": ["member"], "subtotal": 1490}`); see `facts.py` for all of them.
 """
 from __future__ import annotations
 

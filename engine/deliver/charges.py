@@ -78,3 +78,9 @@ def due(limit: int = 100) -> list[dict[str, Any]]:
     """Charging charges whose next try has come."""
     return store.many(Charge, state="charging", also="try_at_ms <= ?", params=(clock.now_ms(),), order_by="try_at_ms",
                       limit=limit)
+
+
+def put_off(charge: dict[str, Any], try_at_ms: int, reason: str) -> None:
+    """It was tried and has to wait: when next, and what for."""
+    store.update(Charge, {"reason": reason, "try_at_ms": try_at_ms, "updated_at_ms": clock.now_ms()}, add={"tries": 1},
+                 no=charge["no"])

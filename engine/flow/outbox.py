@@ -79,7 +79,8 @@ def lease(limit: int = 20) -> list[dict[str, Any]]:
         jobs = store.many(Outbox, state="ready", also="due_at_ms <= ?", params=(now,), order_by="due_at_ms, id",
                           limit=limit, lock=True, skip_locked=True)
         if jobs:
-            store.update(Outbox, {"due_at_ms": now + settings.get_int("JOB_LEASE_S") * 1000}, add={"attempts": 1}, id=[j["id"] for j in jobs])
+            until_ms = now + settings.get_int("JOB_LEASE_S") * 1000
+            store.update(Outbox, {"due_at_ms": until_ms}, add={"attempts": 1}, id=[j["id"] for j in jobs])
     crash.point("outbox.leased")
     return jobs
 

@@ -88,8 +88,8 @@ def create(order_no: str, amount_minor: int, currency: str, *, kind: str, ref: s
     now = clock.now_ms()
     row = {"no": no or ids.new_no("P"), "order_no": order_no, "state": state, "twin_of": twin_of, "tender_kind": kind,
            "channel_id": ref if kind == "channel" else "", "channel_no": channel_no, "merchant_no": None,
-           "currency": currency, "amount_minor": amount_minor, "surplus_minor": 0, "refunded_minor": 0, "client": client,
-           "reason": None, "asked": 0, "ask_at_ms": None if state == "succeeded" else now + ASK_FIRST_S * 1000,
+           "currency": currency, "amount_minor": amount_minor, "surplus_minor": amount_minor if twin_of else 0,
+           "refunded_minor": 0, "client": client, "reason": None, "asked": 0, "ask_at_ms": None if state == "succeeded" else now + ASK_FIRST_S * 1000,
            "expires_at_ms": expires_at_ms, "succeeded_at_ms": now if state == "succeeded" else None,
            "trace_id": trace.trace_id(), "created_at_ms": now, "updated_at_ms": now}
     tx.later(PaymentOrder, row)

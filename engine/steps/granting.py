@@ -17,7 +17,8 @@ def grant_entitlements(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str,
     wanted = [{"line_n": n, "grant_n": g, "right": grant.right, "count": grant.count, "unit": grant.unit,
                "quota": grant.quota, "pieces": quantity}
               for n, (sku, quantity) in enumerate(ctx.chosen, 1) for g, grant in enumerate(sku.grants, 1)]
-    rows = entitlements.grant(ctx.subject_no, ctx.buyer_id, wanted) if wanted else []
+    earlier = [] if ctx.first_time else entitlements.of_order(ctx.subject_no)
+    rows = entitlements.grant(ctx.subject_no, ctx.buyer_id, wanted, earlier) if wanted else []
     return {"granted": [row["no"] for row in rows]}
 
 
@@ -29,7 +30,7 @@ def revoke_entitlements(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str
 
 @step("paid.deliver fulfil.deliver charge.deliver", "write", params={"add": _TAGS, "remove": _TAGS})
 def tag_buyer(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Change the buyer's tags, e.g. a newcomer is none after the first order. A guest has no tags."""
+    """Change the buyer's tags, e.g. who bought once is a member from then on. A guest has no tags."""
     row = ctx.buyer if ctx.buyer_is_locked else buyers.find(ctx.buyer_id, lock=True)
     if row is None:
         return {"tags": None}

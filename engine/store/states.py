@@ -98,5 +98,5 @@ def move(machine: Machine, no: str, to_state: str, cause: str, *, row: Mapping[s
 def _log(machine: Machine, no: str, from_state: str, to_state: str, cause: str) -> None:
     if not machine.logged:
         return
-    current().later(StateLog, {"machine": machine.name, "no": no, "from_state": from_state, "to_state": to_state, "cause": cause[:80],
-                                  "trace_id": trace.trace_id(), "at_ms": clock.now_ms()})
+    current().later(StateLog, {"machine": machine.name, "no": no, "from_state": from_state, "to_state": to_state,
+                               "cause": cause[:80], "trace_id": trace.trace_id(), "at_ms": clock.now_ms()})

@@ -129,6 +129,11 @@ def take_outside_number(scene_id: str, external_no: str, order_no: str) -> str:
     return store.one(OutsideNumber, scene_id=scene_id, external_no=external_no)["order_no"]
 
 
+def bind(no: str, buyer_id: str) -> None:
+    """The order is this buyer's from now on."""
+    store.update(TradeOrder, {"buyer_id": buyer_id, "updated_at_ms": clock.now_ms()}, no=no)
+
+
 def add_detail(order_no: str, kind: str, body: dict[str, Any]) -> None:
     store.current().later(OrderDetail, {"order_no": order_no, "kind": kind, "body": body, "at_ms": clock.now_ms()})
 

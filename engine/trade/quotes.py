@@ -42,6 +42,12 @@ QUOTE = store.Machine("quote", Quote, "no", logged=False, initial=("open", "adop
     "open": ("adopted", "expired"), "adopted": (), "expired": ()}, titles={"zh": "预下单", "en": "Quote"})
 
 
+def write(row: dict[str, Any]) -> None:
+    """Stage a new quote in the open transaction."""
+    store.current().later(Quote, row)
+    store.born(QUOTE, row["no"], row["state"], "quoted")
+
+
 def lock_open(no: str, buyer_id: str, partner_id: str = "") -> dict[str, Any]:
     """The quote, locked, if an order may still be made from it; QUOTE_UNKNOWN, QUOTE_USED or QUOTE_EXPIRED otherwise.
 

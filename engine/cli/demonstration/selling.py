@@ -143,7 +143,8 @@ class Shop:
         """A partner charges somebody who registers only later, and tops up its pool before."""
         partner = self._partner_of(scene, given)
         unit = partner.pool.unit
-        self.api("POST", f"/v1/partners/{partner.id}/pool/top-ups", {"unit": unit, "amount": 10_000_000 if unit == "money" else 1000},
+        amount = 10_000_000 if unit == "money" else 1000
+        self.api("POST", f"/v1/partners/{partner.id}/pool/top-ups", {"unit": unit, "amount": amount},
                  **{"Idempotency-Key": f"demo-{partner.id}"})
         late_id, phone = f"late-{self._count}", f"137{self._count:08d}"
         charge = self._signed(partner, f"/v1/partners/{partner.id}/charges/unregistered", {
