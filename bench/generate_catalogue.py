@@ -80,7 +80,10 @@ sells:
   level: {{type: integer, minimum: 0, maximum: 9, title: {{zh: 级别, en: Level}}}}
 examples:
   - name: 月卡 {id}
-    given: {{buyer: {{tags: [newcomer], orders_paid: {draw.randint(0, 3)}}}, items: [{product}/month], fields: {{from_page: p{draw.randint(0, 99)}}}}}
+    given:
+      buyer: {{tags: [newcomer], orders_paid: {draw.randint(0, 3)}}}
+      items: [{product}/month]
+      fields: {{from_page: p{draw.randint(0, 99)}}}
     then: {{coupons: [{product}-off]}}
   - name: 不在本场景售卖
     given: {{items: [library-pass/month]}}

@@ -16,7 +16,7 @@ def vocabulary() -> Vocabulary:
     """What the checker must know of the rooms above it: the steps there are, and how examples are run."""
     return Vocabulary(steps={name: step.spec for name, step in registry.load().items()},
                       run_scene_example=rehearse.run_scene_example, run_channel_example=wire.run_example,
-                      check_channel=wire.check_channel)
+                      check_channel=wire.check_channel, check_verify=wire.check_verify)
 
 
 def start(role: str) -> None:

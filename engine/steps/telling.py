@@ -9,7 +9,7 @@ from .registry import step
 
 
 @step("paid.tell fulfil.tell close.tell charge.tell", "write", required=("template",), params={
-    "template": {"type": "string"}, "to": {"enum": ["buyer"]}})
+    "template": {"type": "string", "x-refers-to": "message"}, "to": {"enum": ["buyer"]}})
 def message(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
     """Queue a message to the buyer, in the order's language; a worker sends it through the template's channel."""
     template = ctx.catalog.messages[params["template"]]

@@ -45,11 +45,12 @@ class _Quote:
             raise Refused("field_invalid")
         self.lines = [Line(sku.key, sku.product_id, sku.type_id, n, sku.price_minor) for sku, n in self.wanted]
         flows = ["quote"] + (["charge"] if self.scene.method == "direct_charge" else [])
-        for step in [step for flow in flows for step in self.scene.flows[flow].steps if step.hook in ("check", "price")]:
+        steps = [step for flow in flows for step in self.scene.flows[flow].steps if step.hook in ("check", "price")]
+        for step in steps:
             if step.when is None or step.when(self.facts(self.lines)):
                 getattr(self, step.name)(step.params)
-        facts = table("pay", None).closed({k: v for k, v in self.facts(self.lines).items() if not k.startswith("fields.")}
-                                          | {"payable": self.payable()})
+        declared = {name: value for name, value in self.facts(self.lines).items() if not name.startswith("fields.")}
+        facts = table("pay").closed({**declared, "payable": self.payable()})
         channels = [choice.channel_id for choice in self.scene.channels if choice.when is None or choice.when(facts)]
         return {"payable_minor": self.payable(), "coupons": [coupon.id for coupon in self.applied],
                 "not_applied": self.reasons, "channels": channels}
@@ -67,11 +68,11 @@ class _Quote:
 
     def facts(self, lines: list[Line]) -> dict[str, Any]:
         local = clock.to_datetime(self.given["at_ms"]).astimezone(clock.zone("Asia/Shanghai"))
-        buyer = self.buyer or {}
+        buyer, partner = self.buyer or {}, self.partner
         fields = {f"fields.{name}": value for name, value in self.given["fields"].items()}
         return {"scene.id": self.scene.id, "scene.terminal": self.scene.terminal, "scene.method": self.scene.method,
                 "scene.login": self.scene.login, "line.id": self.scene.line_id, "currency": self.scene.currency,
-                "partner.id": self.partner.id if self.partner else "", "partner.mode": self.partner.mode if self.partner else "",
+                "partner.id": partner.id if partner else "", "partner.mode": partner.mode if partner else "",
                 "buyer.id": "b" if self.buyer else "", "buyer.registered": bool(buyer.get("registered")),
                 "buyer.tags": buyer.get("tags", []), "buyer.orders_paid": buyer.get("orders_paid", 0),
                 "buyer.phone_known": bool(buyer.get("phone_known")), "time.hour": local.hour,
@@ -116,7 +117,8 @@ class _Quote:
 
     def coupons(self, params: Mapping[str, Any]) -> None:
         for coupon in self.scene.coupons:
-            lines = [line for line in self.lines if not coupon.product_scope or {line.key, line.product} & coupon.product_scope]
+            scope = coupon.product_scope
+            lines = [line for line in self.lines if not scope or {line.key, line.product} & scope]
             reason = self._reason(coupon, lines)
             if reason:
                 self.reasons[coupon.id] = reason
@@ -142,8 +144,10 @@ class _Quote:
 
     def _worth(self, coupon: Coupon, lines: list[Line]) -> int:
         left, value = sum(line.left_minor for line in lines), coupon.benefit.value
-        worth = {"amount": lambda: value, "percent": lambda: _percent(left, value),
-                 "price": lambda: left - sum(min(line.left_minor, value * line.quantity) for line in lines)}[coupon.benefit.kind]()
+        if coupon.benefit.kind == "price":
+            worth = left - sum(min(line.left_minor, value * line.quantity) for line in lines)
+        else:
+            worth = value if coupon.benefit.kind == "amount" else _percent(left, value)
         return min(worth, left, *([coupon.benefit.at_most_minor] if coupon.benefit.at_most_minor is not None else []))
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The sample catalogue does what the business asks of it: every row of the requirement is sold, and all of it is config."""
+"""The sample catalogue does what the business asks of it: every row of the requirement is sold, all of it by config."""
 from __future__ import annotations
 
 import itertools
@@ -19,8 +19,8 @@ from tests.config.words import STEPS, VOCABULARY
 
 ROOT = Path(__file__).parents[2]
 LINES = {"aiqicha", "shangjibao", "trademark-registration", "xunbiaobao", "xunkebao"}
-FILES = [file for kind in ("scenes", "lines", "products", "product_types", "coupons", "merchants", "partners", "messages")
-         for file in sorted((ROOT / kind).glob("*.yaml"))]
+KINDS = ("scenes", "lines", "products", "product_types", "coupons", "merchants", "partners", "messages")
+FILES = [file for kind in KINDS for file in sorted((ROOT / kind).glob("*.yaml"))]
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +50,10 @@ def test_it_is_sound_to_the_engine_itself_and_all_examples_come_out():
 
 def test_the_steps_these_tests_know_are_the_engine_s():
     real = vocabulary().steps
-    assert {name: (spec.places, spec.undo) for name, spec in STEPS.items() if spec.places} == {
-        name: (real[name].places, real[name].undo) for name, spec in STEPS.items() if spec.places}
-    assert all(set(spec.with_schema["required"]) == set(real[name].with_schema["required"]) for name, spec in STEPS.items())
+    for name, spec in STEPS.items():
+        assert spec.undo == real[name].undo
+        assert spec.with_schema["required"] == list(real[name].with_schema["required"])
+        assert spec.places <= real[name].places
 
 
 def test_five_lines_sell_on_four_terminals_by_five_methods_to_known_buyers_and_guests(catalog):
@@ -77,22 +78,25 @@ def test_the_cards_are_sold(catalog):
     assert titles["连续包月"].type_id == "recurring" and "renew" in titles["连续包月"].deliver_parts
     assert {sku.type_id for sku in titles.values()} == {"recurring", "one_time"}
     assert all(grant.count >= 1 for sku in catalog.skus.values() for grant in sku.grants)
-    assert any(grant.quota is None for grant in titles["年卡"].grants) and any(grant.quota for grant in titles["年卡"].grants)
+    assert {grant.quota is None for grant in titles["年卡"].grants} == {True, False}
     assert all(sku.grants for sku in catalog.skus.values())
 
 
 def test_each_agency_mode_has_its_partner(catalog):
     modes = {partner.mode: partner.pool.unit for partner in catalog.partners.values()}
     assert modes == {"new_customer": "heads", "fund_pool": "money", "quantity_pool": "pieces"}
-    assert len({str(sorted(partner.verify)) for partner in catalog.partners.values()}) > 1     # and signs in its own way
+    ways = {str(sorted(partner.verify)) for partner in catalog.partners.values()}
+    assert len(ways) > 1                                        # and signs in its own way
 
 
 def test_every_kind_of_coupon_is_there(catalog):
     coupons = catalog.coupons.values()
     assert {coupon.benefit.kind for coupon in coupons} == {"amount", "percent", "price"}
-    for word in ("threshold_minor", "budget_minor", "cap_total", "cap_per_buyer", "valid_from_ms", "when", "scene_scope", "line_scope"):
+    for word in ("threshold_minor", "budget_minor", "cap_total", "cap_per_buyer", "valid_from_ms", "when",
+                 "scene_scope", "line_scope"):
         assert any(getattr(coupon, word) for coupon in coupons), word
-    assert {coupon.combines for coupon in coupons} == {True, False} and {coupon.on_refund for coupon in coupons} == {"return", "keep"}
+    assert {coupon.combines for coupon in coupons} == {True, False}
+    assert {coupon.on_refund for coupon in coupons} == {"return", "keep"}
 
 
 def test_each_line_has_a_pipeline_of_its_own():
@@ -110,7 +114,8 @@ def test_trademarks_are_filed_by_people(catalog):
     assert [step.name for step in flows["place"].hook("break_down")] == ["open_work_orders"]
     before = [order["kind"] for step in flows["place"].steps for order in step.params.get("orders", ())]
     after = [order for step in flows["paid"].steps for order in step.params.get("orders", ())]
-    assert before == ["similarity-search"] and [order["kind"] for order in after] == ["registration", "prepare-documents", "file-application"]
+    assert before == ["similarity-search"]
+    assert [order["kind"] for order in after] == ["registration", "prepare-documents", "file-application"]
     assert {order.get("under") for order in after} == {None, "registration"}                   # work orders nest
     merchant = next(step.params["merchant"] for step in flows["paid"].steps if step.name == "open_upstream_order")
     assert catalog.merchants[merchant].kind == "supplier" and catalog.merchants[merchant].upstream_channel
@@ -132,8 +137,9 @@ def test_every_scene_shows_prices_and_most_show_what_it_refuses():
         assert len(answers) >= 2 and any("payable" in then for then in answers), id
         refused |= {then["refused"] for then in answers if "refused" in then}
         reasons |= {reason for then in answers for reason in then.get("not_applied", {}).values()}
-    assert {"not_sold_here", "login_required", "purchase_cap_reached", "quantity_invalid", "field_invalid", "not_eligible",
-            "agreement_refused"} <= refused <= {code.code for code in Code}
+    shown = {"not_sold_here", "login_required", "purchase_cap_reached", "quantity_invalid", "field_invalid",
+             "not_eligible", "agreement_refused"}
+    assert shown <= refused <= {code.code for code in Code}
     assert reasons >= {"not_chosen", "not_in_scope", "not_started", "expired", "not_eligible", "below_threshold",
                        "login_required", "group_taken", "not_combinable"}
 
@@ -142,11 +148,11 @@ def test_every_example_can_fail(catalog):
     """Each answer, turned into another, is told apart from what its example expects."""
     for id, scene in written("scenes").items():
         for example in scene["examples"]:
-            then = example["then"]
-            wrong = {"refused": "price_changed"} if "refused" not in then else {"payable_minor": 1, "coupons": [], "not_applied": {},
-                                                                                "channels": []}
-            assert compare(wrong, {**example, "then": {k: str(v) if k == "payable" else v for k, v in then.items()}},
-                           catalog.scenes[id], ()), f"{id}: {example['name']}"
+            then = {word: str(value) if word == "payable" else value for word, value in example["then"].items()}
+            refusal = {"refused": "price_changed"}
+            answer = {"payable_minor": 1, "coupons": [], "not_applied": {}, "channels": []}
+            wrong = answer if "refused" in then else refusal
+            assert compare(wrong, {**example, "then": then}, catalog.scenes[id], ()), f"{id}: {example['name']}"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")

@@ -19,11 +19,13 @@ def field(draw) -> dict:
     built = {"type": kind, "title": TITLE, "required": draw(st.booleans())}
     if kind == "string":
         built |= draw(st.fixed_dictionaries({}, optional={
-            "enum": st.lists(_WORDS, min_size=1, unique=True), "minLength": st.integers(0, 3), "maxLength": st.integers(1, 4),
+            "enum": st.lists(_WORDS, min_size=1, unique=True),
+            "minLength": st.integers(0, 3), "maxLength": st.integers(1, 4),
             "pattern": st.sampled_from(["[a-z]+", "[0-9]{2}", "a|ab", "[^ ]*"])}))
     elif kind == "integer":
         built |= draw(st.fixed_dictionaries({}, optional={
-            "enum": st.lists(st.integers(0, 4), min_size=1, unique=True), "minimum": st.integers(0, 5), "maximum": st.integers(3, 9)}))
+            "enum": st.lists(st.integers(0, 4), min_size=1, unique=True),
+            "minimum": st.integers(0, 5), "maximum": st.integers(3, 9)}))
     elif kind == "array":
         built |= draw(st.fixed_dictionaries({}, optional={
             "minItems": st.integers(0, 2), "maxItems": st.integers(1, 3),
@@ -33,7 +35,8 @@ def field(draw) -> dict:
 
 
 _FIELDS = st.dictionaries(st.sampled_from(["one", "two", "three"]), field(), max_size=3)
-_VALUES = st.dictionaries(st.sampled_from(["one", "two", "three", "four"]), _SCALARS | st.lists(_SCALARS, max_size=4), max_size=4)
+_VALUES = st.dictionaries(st.sampled_from(["one", "two", "three", "four"]),
+                          _SCALARS | st.lists(_SCALARS, max_size=4), max_size=4)
 
 
 @given(_FIELDS, _VALUES)

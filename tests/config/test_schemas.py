@@ -1,4 +1,4 @@
-"""The schema is the manual: every field of every kind says what it is, in both languages, with an example that is right."""
+"""The schema is the manual: every field of every kind says what it is, with an example that is right."""
 from __future__ import annotations
 
 import re
@@ -14,33 +14,31 @@ from engine.config.template import FLOWS
 from engine.trade.coupons import REASONS
 
 CONFIG = Path(shape.__file__).parent
-_SUBSCHEMAS = ("then", "else", "items", "additionalProperties")
+_BRANCHES = ("then", "else", "items", "additionalProperties")
+# `then` and `else` may narrow a field that is described where it is declared: such a part has none but these words
+_NARROWING = {"format", "type", "minimum", "maximum", "const", "enum", "properties", "allOf", "if", "then", "else"}
 
 
-def fields(schema: Mapping[str, Any], path: str, definitions: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(path, schema) of every field a person may write, definitions included once."""
+def fields(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(path, schema) of every field a person may write; not what a reference leads to."""
     for name, field in schema.get("properties", {}).items():
         if isinstance(field, dict):
             yield f"{path}.{name}", field
-            yield from fields(field, f"{path}.{name}", definitions)
-    for word in _SUBSCHEMAS:
+            yield from fields(field, f"{path}.{name}")
+    for word in _BRANCHES:
         if isinstance(schema.get(word), dict):
-            yield from fields(schema[word], path, definitions)
+            yield from fields(schema[word], path)
     for part in schema.get("allOf", ()):
-        yield from fields(part, path, definitions)
+        yield from fields(part, path)
 
 
 def all_fields() -> Iterator[Any]:
     for kind in KINDS:
         schema = shape.schema_of(kind)
-        definitions = schema["$defs"]
-        parts = [(kind, schema), *((f"{kind}#{name}", definition) for name, definition in definitions.items())]
-        seen = [found for path, part in parts for found in fields(part, path, definitions)]
-        seen += [(path, definition) for path, definition in parts[1:]]
-        for path, field in seen:
-            # `then` and `else` may narrow a field that is described where it is declared
-            if set(field) - {"format", "type", "minimum", "properties", "maximum", "const", "enum", "$ref", "allOf", "if", "then", "else"} \
-                    or "$ref" in field:
+        definitions = [(f"{kind}#{name}", definition) for name, definition in schema["$defs"].items()]
+        found = [each for path, part in [(kind, schema), *definitions] for each in fields(part, path)]
+        for path, field in [*found, *definitions]:
+            if set(field) - _NARROWING:
                 yield pytest.param(kind, field, id=path)
 
 
@@ -75,8 +73,9 @@ def test_every_field_is_explained_and_its_examples_are_right(kind, field):
 
 def test_fields_are_told_apart_by_conditions_and_never_by_guessing():
     """A `oneOf` gives errors nobody can read; an `anyOf` may only list keys of which one must be there."""
-    def words(value: Any) -> Iterator[tuple[str, Any]]:
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    def words(value: Any) -> Iterator[tuple[Any, Any]]:
+        parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, item in parts:
             yield key, item
             yield from words(item)
 
@@ -110,12 +109,13 @@ def test_whatever_is_referred_to_is_something_there_is():
 
 
 def test_no_key_is_dead():
-    """What may be written is read: each key of the kinds checked here is named in the code that compiles or checks it."""
-    code = "".join(file.read_text("utf-8") for room in ("config", "wire") for file in (CONFIG.parent / room).glob("*.py"))
+    """What may be written is read: each key of the kinds is named in the code that compiles or checks it."""
+    rooms = [CONFIG, CONFIG.parent / "wire"]
+    code = "".join(file.read_text("utf-8") for room in rooms for file in room.glob("*.py"))
     for kind in set(KINDS) - {"channels"}:
         schema = shape._file(kind[:-1])
-        names = {path.rpartition(".")[2] for path, _ in fields(schema, kind, {})}
-        names |= {path.rpartition(".")[2] for part in schema.get("$defs", {}).values() for path, _ in fields(part, kind, {})}
+        parts = [schema, *schema.get("$defs", {}).values()]
+        names = {path.rpartition(".")[2] for part in parts for path, _ in fields(part, kind)}
         for name in names - {"id", "note"}:
             assert re.search(rf'["\']{name}["\']|\b{name} ', code), f"{kind}: nothing reads {name}"
 
@@ -130,10 +130,11 @@ def test_written_values_are_read(read, text, value):
 
 
 @pytest.mark.parametrize("read, text", [
-    (shape.parse_period, "0 days"), (shape.parse_period, "month"), (shape.parse_period, "1.5 months"), (shape.parse_period, "1 month "),
+    (shape.parse_period, "0 days"), (shape.parse_period, "month"), (shape.parse_period, "1.5 months"),
+    (shape.parse_period, "1 month "),
     (shape.parse_wait, "1h..30s"), (shape.parse_wait, "30"), (shape.parse_wait, "30s.."),
-    (shape.parse_percent, "100.01"), (shape.parse_percent, "-1"), (shape.parse_percent, "NaN"), (shape.parse_percent, "ten"),
-    (shape.parse_percent, "1.005"),
+    (shape.parse_percent, "100.01"), (shape.parse_percent, "-1"), (shape.parse_percent, "NaN"),
+    (shape.parse_percent, "ten"), (shape.parse_percent, "1.005"),
 ])
 def test_what_is_not_one_is_refused_with_a_hint(read, text):
     with pytest.raises(ValueError, match="expected"):

@@ -1,4 +1,4 @@
-"""The vocabulary that the checker is given in these tests: the steps by name, and an example runner of the tests' own."""
+"""The vocabulary the checker is given in these tests: the steps by name, and an example runner of the tests' own."""
 from __future__ import annotations
 
 from typing import Any
@@ -7,7 +7,8 @@ from engine.config.vocabulary import StepSpec, Vocabulary
 from tests.config.quoting import run_scene_example
 
 _TEXT = {"type": "string"}
-_TITLE = {"type": "object", "required": ["zh", "en"], "additionalProperties": False, "properties": {"zh": _TEXT, "en": _TEXT}}
+_TITLE = {"type": "object", "required": ["zh", "en"], "additionalProperties": False,
+          "properties": {"zh": _TEXT, "en": _TEXT}}
 _TAGS = {"type": "array", "uniqueItems": True, "items": {"type": "string", "minLength": 1}}
 _ORDERS = {"type": "array", "minItems": 1, "items": {
     "type": "object", "additionalProperties": False, "required": ["kind", "title", "queue"], "properties": {
@@ -17,7 +18,8 @@ _DELIVER = "paid.deliver fulfil.deliver charge.deliver"
 _TELL = "paid.tell fulfil.tell close.tell charge.tell"
 
 
-def _spec(name: str, places: str, kind: str, undo: str | None = None, required: tuple[str, ...] = (), **params: Any) -> StepSpec:
+def _spec(name: str, places: str, kind: str, undo: str | None = None, required: tuple[str, ...] = (),
+          **params: Any) -> StepSpec:
     schema = {"type": "object", "additionalProperties": False, "properties": params, "required": list(required)}
     return StepSpec(name, f"The step {name}.", schema, frozenset(places.split()), kind, undo)
 
@@ -36,7 +38,8 @@ STEPS = {spec.name: spec for spec in (
     _spec("release_coupons", "close.release", "write"),
     _spec("hold_purchase_cap", "place.hold", "write", "release_purchase_cap"),
     _spec("release_purchase_cap", "close.release", "write"),
-    _spec("open_work_orders", "place.break_down paid.deliver", "write", "cancel_work_orders", required=("orders",), orders=_ORDERS),
+    _spec("open_work_orders", "place.break_down paid.deliver", "write", "cancel_work_orders", required=("orders",),
+          orders=_ORDERS),
     _spec("cancel_work_orders", "paid.deliver close.release", "write"),
     _spec("open_upstream_order", "paid.deliver", "call", required=("merchant",),
           merchant={"type": "string", "x-refers-to": "supplier"}, item=_TEXT),
