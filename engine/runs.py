@@ -50,12 +50,11 @@ def deliver(ctx: SaleContext, flow_name: str, names: tuple[str, ...], inline: bo
     Returns the state the order has then: paid · fulfilling · completed.
     """
     flow = ctx.scene.flows[flow_name]
-    number = next((s.number for s in flow.steps if s.hook in names), None)
-    if inline:
-        number = executor.run_hooks(STEPS, flow, ctx, names)
+    first = next((s.number for s in flow.steps if s.hook in names), None)
+    number = executor.run_hooks(STEPS, flow, ctx, names) if inline else first
     if number is None:
         return end_state(ctx)
-    executor.schedule(flow, ctx, number)
+    executor.schedule(flow, ctx, number, first_number=first)
     return "paid"
 
 
@@ -86,6 +85,7 @@ class OrderHost:
     def context(self, run: Mapping[str, Any]) -> SaleContext:
         ctx = context_of_order(orders.find(run["subject_no"], lock=True))
         ctx.lock_buyer()                       # two of a buyer's orders deliver one after the other: no paid day is lost
+        ctx.first_time = False
         return ctx
 
     def finished(self, ctx: SaleContext, flow: str) -> None:

@@ -5,7 +5,7 @@ a quota begin at once, since a quota is used beside another.
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 import peewee
 
@@ -51,31 +51,41 @@ class EntitlementUse(store.TradeTable):
 
 
 ENTITLEMENT = store.Machine("entitlement", Entitlement, "no", initial=("active",), moves={
-    "active": ("revoked",), "revoked": ()}, titles={"zh": "权益", "en": "Entitlement"})
+    "active": ("revoked",), "revoked": ("active",)}, titles={"zh": "权益", "en": "Entitlement"})
 
 
-def grant(order_no: str, buyer_id: str, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Stage an order's entitlements in the open transaction.
+def grant(order_no: str, buyer_id: str, wanted: list[dict[str, Any]],
+          earlier: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Stage an order's entitlements in the open transaction; returns those that were granted.
 
-    `wanted`: {line_n, grant_n, right, count, unit, quota, pieces}; several pieces lengthen the period, or the quota where
-    there is one.
+    wanted    {line_n, grant_n, right, count, unit, quota, pieces}; several pieces lengthen the period, or the quota where
+              there is one
+    earlier   what the order was granted before: it stands, or begins again when it was revoked
     """
     now, zone = clock.now_ms(), settings.timezone()
     ends = _current_ends(buyer_id) if buyer_id and any(w["quota"] is None for w in wanted) else {}
+    had = {(row["line_n"], row["grant_n"]): row for row in earlier}
     rows = []
     for w in wanted:
+        before = had.get((w["line_n"], w["grant_n"]))
+        if before and before["state"] == "active":
+            continue
         timed = w["quota"] is None
         starts = max(now, ends.get(w["right"], 0)) if timed else now
         stops = clock.add_period(starts, w["count"] * (w["pieces"] if timed else 1), w["unit"], zone)
         if timed:
             ends[w["right"]] = stops
-        rows.append({"no": ids.new_no("E"), "order_no": order_no, "line_n": w["line_n"], "grant_n": w["grant_n"],
-                     "buyer_id": buyer_id, "right": w["right"], "state": "active", "starts_at_ms": starts,
-                     "ends_at_ms": stops, "quota_total": None if timed else w["quota"] * w["pieces"], "quota_used": 0,
-                     "created_at_ms": now, "updated_at_ms": now})
-    for row in rows:
-        store.current().later(Entitlement, row)
-        store.born(ENTITLEMENT, row["no"], "active", f"order {order_no}")
+        row = {"no": ids.new_no("E"), "order_no": order_no, "line_n": w["line_n"], "grant_n": w["grant_n"],
+               "buyer_id": buyer_id, "right": w["right"], "state": "active", "starts_at_ms": starts,
+               "ends_at_ms": stops, "quota_total": None if timed else w["quota"] * w["pieces"], "quota_used": 0,
+               "created_at_ms": now, "updated_at_ms": now}
+        rows.append(before or row)
+        if before:
+            store.move(ENTITLEMENT, before["no"], "active", f"order {order_no}, again", row=before, starts_at_ms=starts,
+                       ends_at_ms=stops)
+        else:
+            store.current().later(Entitlement, row)
+            store.born(ENTITLEMENT, row["no"], "active", f"order {order_no}")
     return rows
 
 

@@ -75,22 +75,25 @@ class Host(Protocol):
 
 
 class StepError(Exception):
-    """Carries a step's failure out of the transaction that is rolled back with it: which step, and what it raised."""
+    """Carries a step's failure out of the transaction that is rolled back with it: which step, what it raised, and of a
+    run the mark it had then."""
 
     def __init__(self, use: StepUse, cause: Exception):
-        self.use, self.cause = use, cause
+        self.use, self.cause, self.mark = use, cause, ()
         super().__init__(str(cause))
 
 
 def run_hooks(steps: Mapping[str, Step], flow: Flow, ctx: Context, hooks: tuple[str, ...], *,
-              passed: frozenset[int] = frozenset(), start: int = 0) -> int | None:
+              passed: frozenset[int] = frozenset(), done: frozenset[int] = frozenset(), start: int = 0) -> int | None:
     """Run the flow's steps of these hooks inside the open transaction, from number `start`, until a call step.
 
+    passed   steps that failed for good and may fail: journaled, not run
+    done     steps whose work stands from an earlier round: left alone
     Returns the number of the call step it stopped before, or None when all of these hooks are done. Raises StepError,
     whose `cause` is what the step raised; the caller's transaction must then end.
     """
     for use in flow.steps:
-        if use.number < start or use.hook not in hooks:
+        if use.number < start or use.hook not in hooks or use.number in done:
             continue
         if steps[use.name].call is not None:
             return use.number
@@ -118,13 +121,18 @@ def _input_hash(use: StepUse, facts: Mapping[str, Any]) -> str:
     return hashlib.blake2b(repr((use.name, use.params, facts)).encode(), digest_size=16).hexdigest()
 
 
-def schedule(flow: Flow, ctx: Context, next_number: int, delay_s: float = 0) -> None:
-    """Leave the rest of a flow to a worker: a run and a job, in the open transaction."""
+def schedule(flow: Flow, ctx: Context, next_number: int, *, first_number: int | None = None, delay_s: float = 0) -> None:
+    """Leave the rest of a flow to a worker: a run and a job, in the open transaction.
+
+    first_number   where what belongs together begins (default: next_number): giving up undoes back to it and no further,
+                   and a person's retry starts from it
+    """
     now = clock.now_ms()
     run_no = f"{ctx.subject_no}/{flow.name}"
     store.current().later(FlowRun, {
         "no": run_no, "subject_no": ctx.subject_no, "flow": flow.name, "scene_id": ctx.scene_id,
         "release_no": ctx.release_no, "state": "running", "next_number": next_number, "attempt": 1,
+        "first_number": next_number if first_number is None else first_number,
         "due_at_ms": now + int(delay_s * 1000), "lease_until_ms": 0, "traceparent": trace.current().traceparent,
         "error": None, "created_at_ms": now, "updated_at_ms": now})
     outbox.stage("flow.advance", run_no, delay_s=delay_s)
@@ -137,11 +145,17 @@ def is_scheduled(subject_no: str, flow_name: str) -> bool:
 
 @dataclass
 class _Work:
-    """A call whose intent is committed."""
+    """A call whose intent is committed. `mark`: the run as this worker left it."""
     use: StepUse
     intent: dict
     attempt: int
     in_doubt: bool
+    mark: tuple
+
+
+def _mark(run: Mapping[str, Any]) -> tuple:
+    """What of a run changes whenever a worker takes it on: a worker that finds another mark than it left was too slow."""
+    return tuple(run[name] for name in ("state", "next_number", "attempt", "due_at_ms", "lease_until_ms"))
 
 
 def advance(run_no: str, host: Host) -> str:
@@ -150,8 +164,7 @@ def advance(run_no: str, host: Host) -> str:
         try:
             state, work = _transaction_phase(run_no, host)
         except StepError as stop:
-            state = _stumble(run_no, host, stop.use, stop.cause)
-            work = None
+            state, work = _stumble(run_no, host, stop.use, stop.cause, stop.mark), None
         if work is not None:
             state = _call_phase(run_no, host, work)
         if state != "running":
@@ -171,22 +184,55 @@ def _transaction_phase(run_no: str, host: Host) -> tuple[str, _Work | None]:
         now = clock.now_ms()
         if run["lease_until_ms"] > now or run["due_at_ms"] > now:
             return "busy", None
-        flow, ctx = host.flow(run), host.context(run)
-        history = [s for s in of(run["subject_no"], run["flow"]) if s["number"] >= run["next_number"]]
-        passed = _passed(history)
-        _same_names(flow, history)
-        hooks = tuple(dict.fromkeys(s.hook for s in flow.steps))
-        number = run_hooks(host.steps, flow, ctx, hooks, passed=passed, start=run["next_number"])
-        while number is not None:
-            use = next(s for s in flow.steps if s.number == number)
-            if number not in passed and (use.when is None or use.when(ctx.facts())):
-                return "running", _commit_intent(run, host, flow, use, ctx, history)
-            ctx.journal(flow.name, use, "passed" if number in passed else "skipped")
-            number = run_hooks(host.steps, flow, ctx, hooks, passed=passed, start=number + 1)
-        host.finished(ctx, flow.name)
-        _save(run, state="done", next_number=len(flow.steps), lease_until_ms=0, error=None)
+        try:
+            work = _run_steps(run, host, host.flow(run), host.context(run))
+        except StepError as stop:
+            stop.mark = _mark(run)
+            raise
+    if work is not None:
+        return "running", work
     crash.point("flow.after_commit")
     return "done", None
+
+
+def _run_steps(run: dict, host: Host, flow: Flow, ctx: Context) -> _Work | None:
+    """Run steps up to the next call and prepare that, or to the flow's end."""
+    history = of(run["subject_no"], run["flow"])
+    _same_names(flow, history)
+    passed, done = _passed(history), _done(history)
+    hooks = tuple(dict.fromkeys(s.hook for s in flow.steps))
+    number = run_hooks(host.steps, flow, ctx, hooks, passed=passed, done=done, start=run["next_number"])
+    while number is not None:
+        use = next(s for s in flow.steps if s.number == number)
+        if number not in passed and (use.when is None or use.when(ctx.facts())):
+            return _commit_intent(run, host, flow, use, ctx, history)
+        ctx.journal(flow.name, use, "passed" if number in passed else "skipped")
+        number = run_hooks(host.steps, flow, ctx, hooks, passed=passed, done=done, start=number + 1)
+    host.finished(ctx, flow.name)
+    _save(run, state="done", lease_until_ms=0, error=None)
+    return None
+
+
+def _done(history: list[dict]) -> frozenset[int]:
+    """Steps whose work stands: done, and not undone since."""
+    done: set[int] = set()
+    for row in history:
+        if row["state"] == "done":
+            done.add(row["number"])
+        elif row["state"] == "undone":
+            done.discard(row["number"])
+    return frozenset(done)
+
+
+def _attempt(history: list[dict], number: int) -> int:
+    """Which attempt at a step comes now, counted since a person last sent the run round again."""
+    failed = 0
+    for row in history:
+        if row["state"] == "restarted":
+            failed = 0
+        elif row["state"] == "failed" and row["number"] == number:
+            failed += 1
+    return failed + 1
 
 
 def _passed(history: list[dict]) -> frozenset[int]:
@@ -210,15 +256,16 @@ def _same_names(flow: Flow, history: list[dict]) -> None:
 
 def _commit_intent(run: dict, host: Host, flow: Flow, use: StepUse, ctx: Context, history: list[dict]) -> _Work:
     doubtful = _doubtful([s for s in history if s["number"] == use.number])
-    attempt = run["attempt"]
+    attempt = _attempt(history, use.number)
     intent = doubtful["result"] if doubtful else host.steps[use.name].call.prepare(ctx, use.params)
     if not doubtful:
         ctx.journal(flow.name, use, "intent", attempt=attempt, input_hash=_input_hash(use, ctx.facts()), result=intent)
-    lease_s = settings.get_int("CALL_LEASE_S")
-    _save(run, next_number=use.number, lease_until_ms=clock.now_ms() + lease_s * 1000)
+    # Long enough for a question and the call itself: nobody asks about a call that is still under way.
+    lease_s = settings.get_int("CALL_LEASE_S") + 2 * int(use.timeout_s or 0)
+    _save(run, next_number=use.number, attempt=attempt, lease_until_ms=clock.now_ms() + lease_s * 1000)
     # A killed worker's intent is found by its lease's end; the job that woke us may be gone by then.
     outbox.stage("flow.advance", run["no"], delay_s=lease_s + 1)
-    return _Work(use, intent, attempt, doubtful is not None)
+    return _Work(use, intent, attempt, doubtful is not None, _mark(run))
 
 
 def _doubtful(rows: list[dict]) -> dict | None:
@@ -244,6 +291,8 @@ def _call_phase(run_no: str, host: Host, work: _Work) -> str:
         crash.point("flow.called")
         with store.transaction():
             run = _locked_run(run_no)
+            if _mark(run) != work.mark:
+                return _too_slow(run, work.use)
             ctx = host.context(run)
             result = call.conclude(ctx, work.use.params, work.intent, outcome)
             failed = result if isinstance(result, StepFailed) else None
@@ -251,19 +300,28 @@ def _call_phase(run_no: str, host: Host, work: _Work) -> str:
                 ctx.journal(run["flow"], work.use, "done", attempt=work.attempt, result=result)
                 _save(run, state="running", next_number=work.use.number + 1, attempt=1, lease_until_ms=0, error=None)
         crash.point("flow.after_commit")
-        return "running" if failed is None else _stumble(run_no, host, work.use, failed)
+        return "running" if failed is None else _stumble(run_no, host, work.use, failed, work.mark, failed.in_doubt)
     except Exception as error:
-        return _stumble(run_no, host, work.use, error, in_doubt=getattr(error, "in_doubt", True))
+        return _stumble(run_no, host, work.use, error, work.mark, getattr(error, "in_doubt", True))
 
 
-def _stumble(run_no: str, host: Host, use: StepUse, error: Exception, in_doubt: bool = False) -> str:
+def _too_slow(run: Mapping[str, Any], use: StepUse) -> str:
+    """Another worker took the run on meanwhile: what it did stands, and ours is left."""
+    _log.warning("step %s was too slow: another worker has gone on", use.name,
+                 extra={"subject": run["subject_no"], "flow": run["flow"]})
+    return "busy"
+
+
+def _stumble(run_no: str, host: Host, use: StepUse, error: Exception, mark: tuple, in_doubt: bool = False) -> str:
     """A step failed: wait and try again, pass over it, or give up and compensate."""
     reason = getattr(error, "reason", None) or f"{type(error).__name__}: {error}"
     signal.emit("flow.step_failed", step=use.name)
     with store.transaction():
         run = _locked_run(run_no)
-        ctx = host.context(run)
-        attempt, retry = run["attempt"], use.retry
+        if _mark(run) != mark:
+            return _too_slow(run, use)
+        ctx, history = host.context(run), of(run["subject_no"], run["flow"])
+        attempt, retry = _attempt(history, use.number), use.retry
         final = attempt >= retry.attempts or not getattr(error, "retryable", True)
         ctx.journal(run["flow"], use, "failed", attempt=attempt, error=reason, result={"in_doubt": in_doubt})
         _log.warning("step %s failed: %s", use.name, reason, exc_info=not isinstance(error, StepFailed),
@@ -279,23 +337,17 @@ def _stumble(run_no: str, host: Host, use: StepUse, error: Exception, in_doubt: 
             # next_number stays: steps before this one in the same transaction were rolled back with it.
             _save(run, state="running", attempt=1, lease_until_ms=0, error=reason)
             return "running"
-        _compensate(run, host, ctx)
+        _compensate(run, host, ctx, history)
         _save(run, state="failed", lease_until_ms=0, error=f"{use.name}: {reason}")
         host.gave_up(ctx, run["flow"], use, reason)
         return "failed"
 
 
-def _compensate(run: dict, host: Host, ctx: Context) -> None:
+def _compensate(run: dict, host: Host, ctx: Context, history: list[dict]) -> None:
     """Undo what was done, in reverse order, each journaled."""
     flow = host.flow(run)
     uses = {s.number: s for s in flow.steps}
-    done: set[int] = set()
-    for row in of(run["subject_no"], run["flow"]):
-        if row["state"] == "done":
-            done.add(row["number"])
-        elif row["state"] == "undone":
-            done.discard(row["number"])
-    for number in sorted(done, reverse=True):
+    for number in sorted((n for n in _done(history) if n >= run["first_number"]), reverse=True):
         use = uses[number]
         undo = use.undo or host.steps[use.name].spec.undo
         if undo:
@@ -304,13 +356,15 @@ def _compensate(run: dict, host: Host, ctx: Context) -> None:
 
 
 def retry_failed(run_no: str, host: Host) -> bool:
-    """A person sends a failed run round again, from its first step; True when it was failed."""
+    """A person sends a failed run round again, from its first step; what was done and not undone is not done again. True
+    when it was failed."""
     with store.transaction():
         run = _locked_run(run_no)
         if run is None or run["state"] != "failed":
             return False
-        host.context(run).journal(run["flow"], host.flow(run).steps[0], "restarted")
-        _save(run, state="running", next_number=0, attempt=1, due_at_ms=0, lease_until_ms=0, error=None)
+        first = next(s for s in host.flow(run).steps if s.number >= run["first_number"])
+        host.context(run).journal(run["flow"], first, "restarted")
+        _save(run, state="running", next_number=first.number, attempt=1, due_at_ms=0, lease_until_ms=0, error=None)
         outbox.stage("flow.advance", run_no)
         return True
 

@@ -25,8 +25,9 @@ class FlowRun(store.TradeTable):
     scene_id = peewee.CharField(max_length=64)
     release_no = peewee.IntegerField()
     state = peewee.CharField(max_length=24)
+    first_number = peewee.IntegerField()       # of the steps that belong to it; earlier ones came before it
     next_number = peewee.IntegerField()
-    attempt = peewee.IntegerField()
+    attempt = peewee.IntegerField()            # at the step it is at
     due_at_ms = peewee.BigIntegerField()
     lease_until_ms = peewee.BigIntegerField()
     traceparent = peewee.CharField(max_length=64)

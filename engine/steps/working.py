@@ -41,7 +41,7 @@ def cancel_work_orders(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str,
 
 
 @call_step("open_upstream_order", "paid.deliver", required=("merchant",), params={
-    "merchant": {"type": "string"}, "item": {"type": "string"}})
+    "merchant": {"type": "string", "x-refers-to": "supplier"}, "item": {"type": "string"}})
 class OpenUpstreamOrder:
     """Order from a supplier what this order needs, through the supplier's own channel. `item` is the supplier's name for
     it; without it the order's first SKU."""
@@ -62,6 +62,8 @@ class OpenUpstreamOrder:
 
     def ask(self, intent: dict, timeout_s: float | None) -> dict[str, Any] | None:
         outcome = wire.operate(channels.get(intent["channel"]), "query", intent["facts"], timeout_s=timeout_s)
+        if outcome.state == "failed" and not any(outcome.fields.get(number) for number in ("channel_no", "upstream_no")):
+            raise StepFailed(f"the supplier can't be asked: {outcome.reason}", in_doubt=True)
         return None if outcome.state == "absent" else _outcome(outcome)
 
     def conclude(self, ctx: SaleContext, params: Mapping[str, Any], intent: dict, outcome: dict) -> Any:
