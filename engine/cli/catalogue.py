@@ -153,7 +153,11 @@ def require_live() -> int:
 
 
 def author_of(args) -> str:
-    return args.author or os.environ.get("USER") or getpass.getuser()
+    return args.author or login_name()
+
+
+def login_name() -> str:
+    return os.environ.get("USER") or getpass.getuser()
 
 
 def counted(problems: list) -> str:

@@ -13,11 +13,12 @@ def text(host: str, ports: Mapping[str, int], login: tuple[str, str] | None, api
     lines = ["", "Salewright is running. Ctrl-C stops it.", ""]
     lines += [f"  {role:<8} {url}" for role, url in base.items()]
     if "api" in base:
-        lines += [f"  {'docs':<8} {base['api']}/v1/docs"]
+        lines += [f"  {'docs':<8} {base['api']}/docs"]
     if login:
         lines += ["", f"  {first_login(login)}"]
     if order and "api" in base:
-        lines += ["", "  Place an order:", "", *(f"    {line}" for line in curl(base["api"], api_key, order))]
+        hint = "" if api_key else " (KEY: an API key; `run.py keys create NAME` makes one)"
+        lines += ["", f"  Place an order{hint}:", "", *(f"    {line}" for line in commands(base["api"], api_key, order))]
     return "\n".join([*lines, ""])
 
 
@@ -25,11 +26,20 @@ def first_login(login: tuple[str, str] | None) -> str:
     return f"First login of the console, shown this once: {login[0]} / {login[1]}" if login else ""
 
 
-def curl(base_url: str, api_key: str | None, order: Mapping[str, Any]) -> list[str]:
-    """A command that places the order, ready to paste; the Idempotency-Key differs at each paste."""
-    key = [f"  -H 'Authorization: Bearer {api_key}' \\"] if api_key else []
-    return [f"curl -s {base_url}/v1/orders \\", *key, "  -H 'Content-Type: application/json' \\",
-            '  -H "Idempotency-Key: $(date +%s%N)" \\', f"  -d '{json.dumps(order)}'"]
+def commands(base_url: str, api_key: str | None, order: Mapping[str, Any]) -> list[str]:
+    """Shell commands, ready to paste, that place the order; a buyer whom it names is registered first."""
+    lines = []
+    if "buyer" in order:
+        lines += curl("PUT", f"{base_url}/v1/buyers/{order['buyer']['id']}", api_key, {"name": "A buyer"})
+    return lines + curl("POST", f"{base_url}/v1/orders", api_key, order)
+
+
+def curl(method: str, url: str, api_key: str | None, body: Mapping[str, Any]) -> list[str]:
+    """One command over several lines. Each paste of a POST is a new request: its Idempotency-Key is the time."""
+    headers = ["'Content-Type: application/json'"]
+    headers += [f"'Authorization: Bearer {api_key}'" if api_key else '"Authorization: Bearer $KEY"']
+    headers += ['"Idempotency-Key: $(date +%s%N)"'] if method == "POST" else []
+    return [f"curl -s -X {method} {url} \\", *(f"  -H {header} \\" for header in headers), f"  -d '{json.dumps(body)}'"]
 
 
 def sample_order(scenes: Sequence[Any]) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from types import SimpleNamespace
 
@@ -29,17 +28,27 @@ def test_the_first_login_is_shown_when_it_was_made_now():
     assert "admin / s3cret" in welcome.text("127.0.0.1", PORTS, ("admin", "s3cret"), None, None)
 
 
-def test_the_curl_is_what_a_shell_runs():
-    told = "\n".join(welcome.curl("http://127.0.0.1:8700", "key-1", ORDER))
-    words = shlex.split(told.replace("\\\n", " "))
-    assert words[:3] == ["curl", "-s", "http://127.0.0.1:8700/v1/orders"]
-    assert "Authorization: Bearer key-1" in words
+def as_shell_reads(lines: list[str]) -> list[list[str]]:
+    """Each command as its words."""
+    return [shlex.split(line) for line in "\n".join(lines).replace("\\\n", " ").splitlines()]
+
+
+def test_the_command_is_what_a_shell_runs():
+    [words] = as_shell_reads(welcome.commands("http://127.0.0.1:8700", "key-1", ORDER))
+    assert words[:5] == ["curl", "-s", "-X", "POST", "http://127.0.0.1:8700/v1/orders"]
+    assert "Authorization: Bearer key-1" in words and any(w.startswith("Idempotency-Key: $(date") for w in words)
     assert json.loads(words[words.index("-d") + 1]) == ORDER
-    assert re.search(r"Idempotency-Key: \$\(date", told)
 
 
-def test_without_a_key_no_authorization_is_sent():
-    assert "Authorization" not in "\n".join(welcome.curl("http://x", None, ORDER))
+def test_a_buyer_is_registered_first():
+    register, place = as_shell_reads(welcome.commands("http://x", "key-1", {**ORDER, "buyer": {"id": "buyer-1"}}))
+    assert register[3:5] == ["PUT", "http://x/v1/buyers/buyer-1"] and place[3:5] == ["POST", "http://x/v1/orders"]
+
+
+def test_without_a_new_key_a_person_puts_in_his_own():
+    assert '"Authorization: Bearer $KEY"' in "\n".join(welcome.commands("http://x", None, ORDER))
+    assert "run.py keys create" in welcome.text("127.0.0.1", PORTS, None, None, ORDER)
+    assert "run.py keys create" not in welcome.text("127.0.0.1", PORTS, None, "key-1", ORDER)
 
 
 @pytest.mark.parametrize("scenes, expected", [
