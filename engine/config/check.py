@@ -129,7 +129,7 @@ def _check_coupons(world: World) -> dict[str, Reach]:
         world.shelf.add_all("coupons", id, faults)
         if not faults:
             found[id] = coupon, reach
-    for id, fault in check_coupons.check_ties(world, found):
+    for id, fault in check_coupons.check_ties(found):
         world.shelf.add("coupons", id, fault)
     return {id: reach for id, (_, reach) in found.items()}
 

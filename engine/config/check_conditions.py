@@ -140,10 +140,13 @@ def tests_of(condition: Condition) -> Iterator[Test]:
         yield from tests_of(part)
 
 
-def known_in(scene_id: str, scene: Mapping[str, Any], sold: Iterable[str], partner_ids: Iterable[str]) -> Known:
-    """What is fixed in a scene: its own facts, the goods it sells (`product/sku` keys) and its partners."""
+def known_in(scene_id: str, scene: Mapping[str, Any], sold: Iterable[str], partner_ids: Iterable[str],
+             currency: str | None) -> Known:
+    """What is fixed in a scene: its own facts, the goods it sells (`product/sku` keys), its partners and currency."""
     values = {"scene.id": scene_id, "line.id": scene["line"], "scene.terminal": scene["terminal"],
               "scene.method": scene["method"], "scene.login": scene["login"]}
+    if currency is not None:
+        values["currency"] = currency
     partners = list(partner_ids)
     if not partners:
         values.update({"partner.id": "", "partner.mode": ""})

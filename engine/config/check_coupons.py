@@ -1,16 +1,19 @@
 """Coupons: worth less than what they lower, within their own limits, and never two that nobody could choose between."""
 from __future__ import annotations
 
+import itertools
 from typing import Any, Iterator, Mapping, NamedTuple
 
 from ..base import clock, money
 from .check_conditions import checked, fields_of, out_of_reach
 from .check_scenes import precision
-from .conditions import Condition
+from .conditions import Condition, facts_named
 from .problems import Fault
 from .reach import apart
 from .world import Document, World
 
+# facts of a coupon's condition that are of the goods it covers, not of the whole order
+_OF_GOODS = frozenset({"subtotal", "quantity", "product.ids", "product.types", "product.skus"})
 _AMOUNTS = (("benefit", "amount"), ("benefit", "price"), ("benefit", "at_most"), ("threshold",), ("budget",))
 
 
@@ -94,28 +97,42 @@ def check_valid(document: Document) -> list[Fault]:
     return []
 
 
-def check_ties(world: World, coupons: Mapping[str, tuple[Document, Reach]]) -> Iterator[tuple[str, Fault]]:
-    """(coupon id, fault) of coupons of one group that can meet in one order, at the same time, with equal priority."""
+def check_ties(coupons: Mapping[str, tuple[Document, Reach]]) -> Iterator[tuple[str, Fault]]:
+    """(coupon id, fault) of coupons that exclude each other, can meet in one order, and have the same priority."""
     rivals: dict[tuple[str, int], list[str]] = {}
-    for id, (coupon, _) in coupons.items():
-        stack = coupon.get("stack", {})
-        if "group" in stack:
-            rivals.setdefault((stack["group"], stack.get("priority", 0)), []).append(id)
-    for (group, priority), ids in rivals.items():
-        for number, id in enumerate(ids):
-            other = next((other for other in ids[:number] if _can_meet(coupons[id], coupons[other])), None)
-            if other is not None:
-                path = ("stack", "priority") if "priority" in coupons[id][0]["stack"] else ("stack",)
-                yield id, Fault(path, "tie", f"{other} of the same group {group} can meet it, and neither goes first",
-                                found=f"priority {priority} in both", expected="two priorities")
+    for id, (coupon, reach) in coupons.items():
+        for scene_id in reach.scenes:
+            rivals.setdefault((scene_id, coupon.get("stack", {}).get("priority", 0)), []).append(id)
+    pairs = dict.fromkeys(pair for ids in rivals.values() for pair in itertools.combinations(ids, 2))
+    told: set[str] = set()
+    for other, id in pairs:
+        if id not in told and _exclude(coupons[id][0], coupons[other][0]) and _can_meet(coupons[id], coupons[other]):
+            told.add(id)
+            stack = coupons[id][0].get("stack", {})
+            path = ("stack", "priority") if "priority" in stack else ("stack",) if stack else ()
+            yield id, Fault(path, "tie", f"{other} excludes it, can meet it in one order, and neither goes first",
+                            found=f"priority {stack.get('priority', 0)} in both", expected="two priorities")
+
+
+def _exclude(one: Document, other: Document) -> bool:
+    """Whether at most one of two coupons may apply: they share a group, or one of them stands alone."""
+    a, b = one.get("stack", {}), other.get("stack", {})
+    return a.get("group", one["id"]) == b.get("group", other["id"]) or not (a.get("combines") and b.get("combines"))
 
 
 def _can_meet(one: tuple[Document, Reach], other: tuple[Document, Reach]) -> bool:
+    """In an order of a scene that both reach; each may count for goods of its own there."""
     (a, reach_a), (b, reach_b) = one, other
-    if not _overlap(a.get("valid", {}), b.get("valid", {})) or apart(reach_a.condition, reach_b.condition):
-        return False
-    # in one order each coupon may meet goods of its own: sharing a scene is enough to meet
-    return any(reach_a.scenes[scene_id] and reach_b.scenes.get(scene_id) for scene_id in reach_a.scenes)
+    return _overlap(a.get("valid", {}), b.get("valid", {})) and not (
+        apart(reach_a.condition, reach_b.condition) and not _speak_of_their_own_goods(one, other))
+
+
+def _speak_of_their_own_goods(one: tuple[Document, Reach], other: tuple[Document, Reach]) -> bool:
+    """Whether a fact that both name is of each one's own goods: then it can have two values in one order."""
+    (a, reach_a), (b, reach_b) = one, other
+    named = [facts_named(reach.condition) if reach.condition else frozenset() for reach in (reach_a, reach_b)]
+    same_goods = set(a.get("scope", {}).get("products", ())) == set(b.get("scope", {}).get("products", ()))
+    return not same_goods and bool(named[0] & named[1] & _OF_GOODS)
 
 
 def _overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

@@ -75,8 +75,10 @@ class World:
         partners_partial = not self.shelf.all_sound("partners")
         found = {}
         for id, scene in self.scenes.items():
-            known = known_in(id, scene, self.goods[id].keys, self.partners_of.get(id, ()))
-            if self.goods[id].partial:
+            goods = self.goods[id]
+            currency = None if goods.partial else self.currency(id)
+            known = known_in(id, scene, goods.keys, self.partners_of.get(id, ()), currency)
+            if goods.partial:
                 known = known._replace(among={})
             if partners_partial:
                 known = known._replace(values={k: v for k, v in known.values.items() if not k.startswith("partner.")})

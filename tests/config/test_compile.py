@@ -68,7 +68,7 @@ def test_coupons(catalog):
 
 def test_scenes_know_their_coupons_in_order(catalog):
     assert [c.id for c in catalog.scenes["aiqicha-app"].coupons] == [
-        "double-eleven", "newcomer-5", "aiqicha-200-30", "newcomer-first-month", "aiqicha-app-8"]
+        "double-eleven", "newcomer-5", "newcomer-first-month", "aiqicha-200-30", "aiqicha-app-8"]
     assert [c.id for c in catalog.scenes["xunkebao-app"].coupons] == ["xunkebao-launch", "xunkebao-300"]
     assert catalog.scenes["trademark-h5"].coupons[0].id == "trademark-2000-100"
     rules = catalog.scenes["xunkebao-app"].coupon_rules
