@@ -274,7 +274,7 @@ def _doubtful(rows: list[dict]) -> dict | None:
     for row in rows:
         if row["state"] == "intent":
             found = row
-        elif not (row["state"] == "failed" and (row["result"] or {}).get("in_doubt")):
+        elif row["state"] in ("done", "undone") or row["state"] == "failed" and not row["result"]["in_doubt"]:
             found = None
     return found
 
@@ -299,10 +299,10 @@ def _call_phase(run_no: str, host: Host, work: _Work) -> str:
             if failed is None:
                 ctx.journal(run["flow"], work.use, "done", attempt=work.attempt, result=result)
                 _save(run, state="running", next_number=work.use.number + 1, attempt=1, lease_until_ms=0, error=None)
-        crash.point("flow.after_commit")
-        return "running" if failed is None else _stumble(run_no, host, work.use, failed, work.mark, failed.in_doubt)
     except Exception as error:
         return _stumble(run_no, host, work.use, error, work.mark, getattr(error, "in_doubt", True))
+    crash.point("flow.after_commit")
+    return "running" if failed is None else _stumble(run_no, host, work.use, failed, work.mark, failed.in_doubt)
 
 
 def _too_slow(run: Mapping[str, Any], use: StepUse) -> str:
