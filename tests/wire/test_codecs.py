@@ -1,0 +1,103 @@
+"""Bodies and encodings: what is written can be read, and what can't be read for sure is refused."""
+from __future__ import annotations
+
+from decimal import Decimal
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given, strategies as st
+
+from engine.wire import casts, codecs
+from engine.wire.model import Unreadable
+
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
+PLAIN = st.recursive(st.none() | st.booleans() | st.integers(-10 ** 15, 10 ** 15) | TEXTS,
+                     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=12)
+
+
+@given(st.dictionaries(NAMES, PLAIN))
+def test_json_comes_back(tree):
+    assert codecs.read_json(codecs.write_json(tree)) == tree
+
+
+@given(st.dictionaries(TEXTS.filter(bool), TEXTS))
+def test_forms_come_back_and_mean_the_same_to_others(tree):
+    body = codecs.write_form(tree, casts.as_text)
+    assert codecs.read_form(body) == tree
+    assert dict(parse_qsl(body.decode(), keep_blank_values=True)) == tree
+
+
+@given(st.dictionaries(NAMES, st.dictionaries(NAMES, TEXTS, min_size=1) | TEXTS, min_size=1))
+def test_brackets_come_back(tree):
+    body = codecs.CODECS["form_brackets"].write(tree, casts.as_text)
+    assert codecs.CODECS["form_brackets"].read(body) == tree
+
+
+@given(st.dictionaries(NAMES, TEXTS.map(str.strip) | st.dictionaries(NAMES, TEXTS.map(str.strip), min_size=1), min_size=1))
+def test_xml_comes_back(tree):
+    assert codecs.read_xml(codecs.write_xml(tree, casts.as_text)) == tree
+
+
+def test_xml_lists_are_repeated_elements():
+    assert codecs.write_xml({"a": ["1", {"b": "<&>"}]}, casts.as_text) == b"<xml><a>1</a><a><b>&lt;&amp;&gt;</b></a></xml>"
+    assert codecs.read_xml(b"<xml><a>1</a><a><b>2</b></a><a>3</a><c><![CDATA[<x>]]></c></xml>") == \
+        {"a": ["1", {"b": "2"}, "3"], "c": "<x>"}
+
+
+def test_numbers_with_a_point_are_never_floats():
+    assert codecs.read_json('{"a": 9.90, "b": 1e2}') == {"a": Decimal("9.90"), "b": Decimal("1E+2")}
+    assert casts.as_text(codecs.read_json('{"a": 9.90}')["a"]) == "9.90"
+
+
+@pytest.mark.parametrize("kind, body", [
+    ("json", b'{"a": 1, "a": 2}'), ("json", b'{"a": NaN}'), ("json", b'{"a": '), ("json", b"\xff"),
+    ("json", b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), ("json", b'{"a": ' + b"9" * 5000 + b"}"),
+    ("form", b"a=1&a=2"), ("form", b"a=%ff"), ("form", b"&".join(b"a%d=1" % n for n in range(2001))),
+    ("form_brackets", b"a=1&a[b]=2"), ("form_brackets", b"[]=1"), ("form_brackets", b"a" + b"[b]" * 40 + b"=1"),
+    ("xml", b"<a><b></a>"), ("xml", b"<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>"), ("xml", b"<a>" * 40 + b"</a>" * 40),
+    ("xml", b"<!DOCTYPE x SYSTEM 'file:///etc/hostname'><x/>"), ("xml", b"plain"),
+], ids=lambda v: v[:24].decode("latin1") if isinstance(v, bytes) else v)
+def test_what_can_be_read_in_two_ways_is_refused(kind, body):
+    with pytest.raises(Unreadable):
+        codecs.read_body(kind, body)
+
+
+@pytest.mark.parametrize("kind", sorted(codecs.CODECS))
+def test_an_empty_body_is_an_empty_tree(kind):
+    assert codecs.read_body(kind, b" \r\n") == {}
+
+
+@given(st.binary(max_size=40), st.sampled_from(codecs.ENCODINGS))
+def test_encoded_bytes_come_back(raw, encoding):
+    assert codecs.decode_bytes(codecs.encode_bytes(raw, encoding), encoding) == raw
+
+
+@pytest.mark.parametrize("text, encoding", [("ab c=", "base64"), ("a", "base64"), ("YQ==\n", "base64"), ("YQ", "base64"),
+                                            ("0", "hex"), ("zz", "hex"), ("0 1", "hex"), ("ä", "hex")])
+def test_sloppy_encodings_are_refused(text, encoding):
+    with pytest.raises(Unreadable):
+        codecs.decode_bytes(text, encoding)
+
+
+@pytest.mark.parametrize("text, name, expected", [
+    ('{"a_response":{"x":"}"},"sign":"s"}', "a_response", '{"x":"}"}'),
+    (' { "sign" : "s" , "a_response" : { "x" : "\\"}" } } ', "*_response", '{ "x" : "\\"}" }'),
+    ('{"a":[1,{"b":2}],"b_response":"text"}', "*_response", '"text"'),
+    ('{"a":1}', "a", "1"),
+])
+def test_a_member_as_it_stands(text, name, expected):
+    assert codecs.raw_member(text, name) == expected
+
+
+@pytest.mark.parametrize("text", ['{"b":1}', "[]", "", '{"b"', '{"b":', '{"b":1', '{"b":1;"a":2}', "{1:2}"])
+def test_a_member_that_is_not_there(text):
+    with pytest.raises(Unreadable):
+        codecs.raw_member(text, "a")
+
+
+@given(st.dictionaries(NAMES, PLAIN, min_size=1), st.data())
+def test_a_member_as_it_stands_is_the_member(tree, data):
+    name = data.draw(st.sampled_from(sorted(tree)))
+    text = codecs.write_json(tree).decode()
+    assert codecs.read_json(codecs.raw_member(text, name)) == tree[name]
