@@ -44,10 +44,12 @@ def curl(method: str, url: str, api_key: str | None, body: Mapping[str, Any]) ->
 
 def sample_order(scenes: Sequence[Any]) -> dict[str, Any] | None:
     """The body of an order that one of these catalogue scenes takes as it is: no partner, no field demanded, paid
-    through a channel; one without login first, since it needs no known buyer."""
+    through a channel; one without login first, since it needs no known buyer. Goods without a purchase cap first, since a
+    person may well paste it twice."""
     fit = [s for s in scenes if s.skus and s.channels and not s.partner_id and not s.fields_schema.get("required")]
     if not fit:
         return None
     scene = min(fit, key=lambda s: (s.login != "guest", s.id))
     buyer = {} if scene.login == "guest" else {"buyer": {"id": "buyer-1"}}
-    return {"scene": scene.id, **buyer, "items": [{"sku": next(iter(scene.skus)), "quantity": 1}]}
+    sku = min(scene.skus.values(), key=lambda sku: sku.purchase_cap is not None)
+    return {"scene": scene.id, **buyer, "items": [{"sku": sku.key, "quantity": 1}]}

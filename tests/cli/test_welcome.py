@@ -14,8 +14,10 @@ ORDER = {"scene": "here", "items": [{"sku": "card/week", "quantity": 1}]}
 
 
 def scene(id: str, login: str = "required", **changed):
-    return SimpleNamespace(**{"id": id, "login": login, "skus": {"card/week": 1, "card/month": 1}, "channels": ("a",),
-                              "partner_id": None, "fields_schema": {}, **changed})
+    skus = {"card/trial": SimpleNamespace(key="card/trial", purchase_cap=1),
+            "card/week": SimpleNamespace(key="card/week", purchase_cap=None)}
+    return SimpleNamespace(**{"id": id, "login": login, "skus": skus, "channels": ("a",), "partner_id": None,
+                              "fields_schema": {}, **changed})
 
 
 def test_every_address_is_told():

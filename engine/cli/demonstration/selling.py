@@ -77,12 +77,12 @@ class Shop:
         return sale
 
     def _given(self, scene: Scene) -> dict[str, Any]:
-        """The first example of the scene that is answered with a price."""
+        """The first example of the scene that is answered with a price, one of no certain time before the others."""
         document = self.documents[scene.id]
-        for example in document.get("examples", ()):
-            if "refused" not in example["then"] and "at" not in example["given"]:
-                return example_given(example["given"], document, scene)
-        raise Refused("the scene's file has no example that sells something")
+        selling = [e["given"] for e in document.get("examples", ()) if "refused" not in e["then"]]
+        if not selling:
+            raise Refused("the scene's file has no example that sells something")
+        return example_given(min(selling, key=lambda given: "at" in given), document, scene)
 
     def _buyer(self, scene: Scene, given: Mapping[str, Any]) -> str:
         buyer = given["buyer"]
