@@ -49,18 +49,17 @@ def keep(ctx: SaleContext, items: Items, state: str, order_no: str | None) -> di
     return row
 
 
-def adopt(scene_id: str, quote_no: str, buyer_id: str, items: Items | None, order_no: str,
-          partner_id: str = "") -> SaleContext:
-    """The sale as it was quoted, under the quote's release and at its price."""
-    row = quotes.lock_open(quote_no, buyer_id, partner_id)
-    if row["scene_id"] != scene_id:
+def adopt(scene: Scene, quote_no: str, buyer_id: str, items: Items | None, order_no: str) -> SaleContext:
+    """The sale as it was quoted, under the quote's release and at its price. `scene` is the live one that was asked for."""
+    row = quotes.lock_open(quote_no, buyer_id)
+    if row["scene_id"] != scene.id:
         raise Refusal(Code.QUOTE_MISMATCH, f"the quote is of the scene {row['scene_id']}",
-                      [{"path": "scene", "found": scene_id, "expected": row["scene_id"]}])
+                      [{"path": "scene", "found": scene.id, "expected": row["scene_id"]}])
     if items is not None and pieces(items) != pieces(row["items"]):
         raise Refusal(Code.QUOTE_MISMATCH, "the items are not the quote's; leave them out or ask for a new quote",
                       [{"path": "items"}])
     catalog = live.release(row["release_no"])
-    scene = catalog.scene(scene_id)
+    scene = catalog.scene(scene.id)
     partner = catalog.partner(row["partner_id"]) if row["partner_id"] else None
     buyer_id = buyer_id or row["buyer_id"]
     ctx = SaleContext(order_no, catalog, scene, buyer_id, partner)

@@ -28,7 +28,8 @@ FLOORS = {
     "engine.cli": 10, "run": 11,
 }
 # Rooms of several modules that lie beside each other in engine/: the story of a sale is told in these.
-STORY = ("engine.sale", "engine.charge", "engine.settling", "engine.runs")
+STORY = ("engine.sale", "engine.quoting", "engine.paying", "engine.charge", "engine.settling", "engine.supplying",
+         "engine.runs")
 
 # A library → the only rooms or modules that may know it.
 FENCES = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from .. import settling, wire
+from .. import settling, supplying, wire
 from ..base import crash, signal, trace
 from ..base.errors import Code, Refusal
 from ..pay import channels
@@ -74,9 +74,11 @@ def _apply(channel_id: str, notice: wire.Notice) -> str:
             return settling.apply_refund(fields["refund_no"], fields.get("state", "unknown"), fields, cause, once)
         if fields.get("payment_no"):
             return settling.apply_payment(fields["payment_no"], fields, cause, once)
+        if fields.get("upstream_no"):
+            return supplying.apply_upstream(fields["upstream_no"], fields, cause, once)
     except Refusal as refusal:                 # another number, amount, currency or state than ours
         raise _Rejected(refusal.message) from None
-    raise _Rejected("it names neither a payment nor a refund of ours")
+    raise _Rejected("it names no payment, refund or upstream order")
 
 
 def _alert(channel_id: str, event: str, reason: str) -> None:

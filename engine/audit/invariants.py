@@ -4,8 +4,14 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
+from ..deliver import charges, messages, pools, upstream
+from ..pay import notices, refunds
 from . import money_checks, trade_checks
 from .violation import Check, Violation
+
+
+# Every room whose tables and machines the checks read has to be there before they read.
+ROOMS = (charges, messages, pools, upstream, notices, refunds)
 
 
 class Invariant(NamedTuple):

@@ -33,6 +33,7 @@ TABLE = (
     Setting("BEARER_AUTH", "loopback", "plain bearer keys: loopback (only callers on this machine), always, never"),
     Setting("WORKER_THREADS", "8", "threads of a worker process; most of what they do is waiting for channels"),
     Setting("SWEEP_EVERY_S", "5", "how often one worker looks for what is overdue"),
+    Setting("ASK_AFTER_S", "15", "a payment without a notice is asked for after this, then after twice as long, …"),
     Setting("JOB_LEASE_S", "60", "how long a killed worker's jobs are left alone before another takes them"),
     Setting("CALL_LEASE_S", "60", "how long a killed worker's call is left alone before another asks what became of it"),
     Setting("CALL_TIMEOUT_S", "8", "default time-out of a call to a channel"),

@@ -12,10 +12,9 @@ from typing import Any
 import peewee
 
 from .. import store
-from ..base import clock, ids, trace
+from ..base import clock, ids, settings, trace
 from ..base.errors import Code, Refusal
 
-ASK_FIRST_S = 15                               # a pending payment without a notice is asked for after this, then doubling
 ASK_MAX_S = 3600
 
 
@@ -89,8 +88,9 @@ def create(order_no: str, amount_minor: int, currency: str, *, kind: str, ref: s
     row = {"no": no or ids.new_no("P"), "order_no": order_no, "state": state, "twin_of": twin_of, "tender_kind": kind,
            "channel_id": ref if kind == "channel" else "", "channel_no": channel_no, "merchant_no": None,
            "currency": currency, "amount_minor": amount_minor, "surplus_minor": amount_minor if twin_of else 0,
-           "refunded_minor": 0, "client": client, "reason": None, "asked": 0, "ask_at_ms": None if state == "succeeded" else now + ASK_FIRST_S * 1000,
-           "expires_at_ms": expires_at_ms, "succeeded_at_ms": now if state == "succeeded" else None,
+           "refunded_minor": 0, "client": client, "reason": None, "asked": 0, "expires_at_ms": expires_at_ms,
+           "ask_at_ms": None if state == "succeeded" else now + settings.get_int("ASK_AFTER_S") * 1000,
+           "succeeded_at_ms": now if state == "succeeded" else None,
            "trace_id": trace.trace_id(), "created_at_ms": now, "updated_at_ms": now}
     tx.later(PaymentOrder, row)
     tx.later(PaymentAllocation, {"payment_no": row["no"], "order_no": order_no, "amount_minor": amount_minor})
@@ -133,5 +133,5 @@ def name(row: dict[str, Any], channel_no: str) -> None:
 
 def asked(row: dict[str, Any]) -> None:
     """Note that an outcome was asked for; the next time is twice as far away."""
-    wait_s = min(ASK_MAX_S, ASK_FIRST_S * 2 ** min(row["asked"] + 1, 20))
+    wait_s = min(ASK_MAX_S, settings.get_int("ASK_AFTER_S") * 2 ** min(row["asked"] + 1, 20))
     store.update(PaymentOrder, {"ask_at_ms": clock.now_ms() + wait_s * 1000}, add={"asked": 1}, no=row["no"])

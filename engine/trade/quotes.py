@@ -48,13 +48,13 @@ def write(row: dict[str, Any]) -> None:
     store.born(QUOTE, row["no"], row["state"], "quoted")
 
 
-def lock_open(no: str, buyer_id: str, partner_id: str = "") -> dict[str, Any]:
+def lock_open(no: str, buyer_id: str) -> dict[str, Any]:
     """The quote, locked, if an order may still be made from it; QUOTE_UNKNOWN, QUOTE_USED or QUOTE_EXPIRED otherwise.
 
-    A quote made for one buyer (or partner) does not exist for another.
+    A quote made for one buyer does not exist for another.
     """
     row = store.one(Quote, no=no, lock=True)
-    if row is None or row["partner_id"] != partner_id or (row["buyer_id"] and row["buyer_id"] != buyer_id):
+    if row is None or (row["buyer_id"] and row["buyer_id"] != buyer_id):
         raise Refusal(Code.QUOTE_UNKNOWN, f"there is no quote {no!r} for this buyer", [{"path": "quote", "found": no}])
     if row["state"] == "adopted":
         raise Refusal(Code.QUOTE_USED, f"order {row['order_no']} was already made from this quote",
