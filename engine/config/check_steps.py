@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Mapping, NamedTuple
 
-from . import check_references, marks, shape
+from . import check_references, marks
 from .check_conditions import Fields, checked, out_of_reach
 from .compile_flow import Placed, overridden, placed
 from .conditions import Condition
@@ -109,25 +109,16 @@ def _check_options(shelf: Shelf, spec: StepSpec, options: Mapping[str, Any], ste
 
 def _check_params(shelf: Shelf, spec: StepSpec, params: Mapping[str, Any], step: Placed, path: tuple,
                   scope: Scope) -> list[Fault]:
-    found = faults_of(list(_validator(spec).iter_errors(params)), spec.with_schema)
+    form = marks.of_step(spec)
+    found = faults_of(list(form.validator.iter_errors(params)), form.schema)
     if found:
         return [dataclasses.replace(fault, path=(*path, *fault.path)) for fault in found]
-    marked = marks.of_step(spec).marks(params)
+    marked = form.marker.marks(params)
     faults = check_references.faults(shelf, marked, path)
     for mark in marked:
         if mark.word == "condition":
             checked(shelf, mark.value, (*path, *mark.path), step.flow, scope.fields, scope.currency, faults)
     return faults
-
-
-_validators: dict[int, tuple[Mapping[str, Any], Any]] = {}
-
-
-def _validator(spec: StepSpec) -> Any:
-    known = _validators.get(id(spec.with_schema))
-    if known is None or known[0] is not spec.with_schema:       # the schema is kept, so that its id stays its own
-        known = _validators[id(spec.with_schema)] = (spec.with_schema, shape.validator_of(spec.with_schema))
-    return known[1]
 
 
 def check_overrides(shelf: Shelf, vocabulary: Vocabulary, id: str, scene: Mapping[str, Any], line: Mapping[str, Any],

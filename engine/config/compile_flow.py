@@ -77,10 +77,11 @@ def _use(number: int, step: Placed, options: Mapping[str, Any], spec: StepSpec, 
             return closure(mark.value)
         return money.parse_major(mark.value, currency) if mark.word == "money" else clock.parse_duration_s(mark.value)
 
-    params = options.get("with", {})
+    written = options.get("with", {})
+    params = marks.replaced(written, marks.of_step(spec).marker.marks(written), read)
     return StepUse(
         number=number, hook=step.hook, name=step.name,
-        params=MappingProxyType(marks.replaced(params, marks.of_step(spec).marks(params), read)) if params else NOTHING,
+        params=MappingProxyType(params) if params else NOTHING,
         when=closure(options["when"]) if "when" in options else None,
         retry=_retry(options.get("retry")),
         timeout_s=clock.parse_duration_s(options["timeout"]) if "timeout" in options else None,

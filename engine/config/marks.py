@@ -11,6 +11,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Callable, Mapping, NamedTuple
 
+from jsonschema import Draft202012Validator
+
 from . import shape
 from .vocabulary import StepSpec
 
@@ -118,15 +120,22 @@ def of_kind(kind: str) -> Marker:
     return Marker(shape.schema_of(kind))
 
 
-_of_steps: dict[int, tuple[Mapping[str, Any], Marker]] = {}
+class StepForm(NamedTuple):
+    """What the parameters of a step are held to. The schema is kept so that its id stays its own."""
+    schema: Mapping[str, Any]
+    validator: Draft202012Validator
+    marker: Marker
 
 
-def of_step(spec: StepSpec) -> Marker:
-    """The marker of a step's parameters."""
-    known = _of_steps.get(id(spec.with_schema))
-    if known is None or known[0] is not spec.with_schema:       # the schema is kept, so that its id stays its own
-        known = _of_steps[id(spec.with_schema)] = (spec.with_schema, Marker(spec.with_schema))
-    return known[1]
+_forms: dict[int, StepForm] = {}               # by the id of the schema, which is no key itself
+
+
+def of_step(spec: StepSpec) -> StepForm:
+    """The form of a step's parameters, made once."""
+    schema = spec.with_schema
+    if id(schema) not in _forms:
+        _forms[id(schema)] = StepForm(schema, shape.validator_of(schema), Marker(schema))
+    return _forms[id(schema)]
 
 
 def replaced(data: Any, marks: list[Mark], read: Callable[[Mark], Any]) -> Any:
