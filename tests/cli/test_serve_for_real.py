@@ -41,11 +41,12 @@ def stop(started: Process) -> None:
 
 
 @pytest.mark.slow
-def test_one_command_and_the_order_it_proposes_is_placed(sqlite_database, processes):
+def test_one_command_on_an_empty_folder_and_the_order_it_proposes_is_placed(processes):
     port = free_ports(3)
     env = {"SALEWRIGHT_PORT": str(port)}
     first = processes.run_py("serve", env=env)
     first.wait_for("Salewright is running", 60)
+    assert "migrated trade/0001" in first.output() and "published the sample catalogue" in first.output()
     assert re.search(r"First login of the console, shown this once: admin / \S{12,}", first.output())
     for command in proposed(first.output()):
         status, body = run(command)
