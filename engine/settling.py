@@ -235,6 +235,8 @@ def send_refund(refund_no: str) -> str:
         if refund["state"] not in ("approved", "processing", "unknown"):
             return refund["state"]
         in_doubt = refund["state"] != "approved"
+        if in_doubt and refund["ask_at_ms"] > clock.now_ms():
+            return refund["state"]             # somebody has just sent it, or is asking
         refunds.asked(refund)
         if not in_doubt:
             store.move(refunds.REFUND, refund_no, "processing", "sent to the channel", row=refund)

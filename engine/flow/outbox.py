@@ -149,9 +149,9 @@ def _give_up(job: dict[str, Any], error: str) -> None:
 
 
 def replay(job_id: int) -> bool:
-    """A person sends a dead job round again."""
+    """A person sends a dead job round again; True when it was dead."""
     with store.transaction() as tx:
-        changed = store.update(Outbox, {"state": "ready", "due_at_ms": clock.now_ms(), "attempts": 0}, id=job_id)
+        changed = store.update(Outbox, {"state": "ready", "due_at_ms": clock.now_ms(), "attempts": 0}, id=job_id, state="dead")
         tx.after_commit(lambda: _wake(0))
     return changed == 1
 

@@ -5,6 +5,7 @@ INSERT a table just before it: statements per order are what an order costs.
 """
 from __future__ import annotations
 
+import logging
 import random
 import time
 from typing import Any, Callable, TypeVar
@@ -17,6 +18,7 @@ from . import rows
 from .databases import Logical, close_quietly, counts, thread_state, trade
 
 T = TypeVar("T")
+_log = logging.getLogger("salewright.store")
 _LOST = (peewee.OperationalError, peewee.InterfaceError)
 # PostgreSQL's classes of "try the whole transaction again": serialization_failure, deadlock_detected.
 _AGAIN = ("40001", "40P01")
@@ -114,9 +116,16 @@ class transaction:
                 self._db.database.execute_sql(f"PRAGMA synchronous = {settings.get('SQLITE_SYNCHRONOUS')}")
         if kind is None:
             counts.commits += 1
-            for fn in self._tx._after:
-                fn()
+            self._tell()
         return False
+
+    def _tell(self) -> None:
+        """What follows a commit can't undo it, and so it can't fail it either."""
+        for fn in self._tx._after:
+            try:
+                fn()
+            except Exception:
+                _log.exception("what was to follow a commit failed")
 
     def _finish(self, kind, error, traceback) -> None:
         if kind is None:
