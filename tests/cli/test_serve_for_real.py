@@ -41,6 +41,7 @@ def stop(started: Process) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_one_command_on_an_empty_folder_and_the_order_it_proposes_is_placed(processes):
     port = free_ports(3)
     env = {"SALEWRIGHT_PORT": str(port)}
