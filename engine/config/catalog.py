@@ -77,7 +77,7 @@ class Sku:
     cap_key: str = ""                          # what the cap counts: product or SKU
     deliver_parts: frozenset[str] = frozenset()  # flows its type takes part in: deliver, renew, ship …
     invoice_item: str = ""
-    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)   # fields its product type demands, as written
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)   # its type's fields: minor units, seconds, (count, unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Coupon:
     currency: str
     benefit: Benefit
     when: Condition | None
-    when_tree: Any                             # the condition as written, for rule sets and explanations
+    when_tree: Any                             # the parsed condition, for rule sets and explanations
     product_scope: frozenset[str]              # "product" and "product/sku" keys; empty: all
     scene_scope: frozenset[str]                # scene ids; empty: all
     line_scope: frozenset[str]                 # line ids; empty: all
