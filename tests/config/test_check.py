@@ -1,4 +1,4 @@
-"""The checker: what it says about 124 broken catalogues, and that it never does more than say it.
+"""The checker: what it says about 125 broken catalogues, and that it never does more than say it.
 
 Each case breaks a copy of the sample catalogue in one way (`broken/*.yaml`). Every problem is expected with its file,
 its line and column, its rule and its words: one too many is as wrong as one too few.
