@@ -77,7 +77,7 @@ class Sku:
     cap_key: str = ""                          # what the cap counts: product or SKU
     deliver_parts: frozenset[str] = frozenset()  # flows its type takes part in: deliver, renew, ship …
     invoice_item: str = ""
-    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)   # its type's fields: minor units, seconds, (count, unit)
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)  # its type's fields: minor, s, (count, unit)
 
 
 @dataclass(frozen=True, slots=True)
