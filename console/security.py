@@ -57,6 +57,7 @@ def install(app: Flask) -> None:
         SECRET_KEY=shared_key(), SESSION_COOKIE_NAME="salewright_console", SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_PATH="/console", SESSION_REFRESH_EACH_REQUEST=False,
         WTF_CSRF_TIME_LIMIT=None,              # a form may lie open as long as its session lives
+        SEND_FILE_MAX_AGE_DEFAULT=30 * 86400,   # every address of a static file carries its version
         MAX_CONTENT_LENGTH=2 * 1024 * 1024, MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024)
     app.after_request(_seal)
 

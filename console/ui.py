@@ -13,6 +13,7 @@ from flask_babel import get_locale, gettext as _
 from markupsafe import Markup, escape
 
 from engine.base import canon, clock, money as minor, settings
+from engine.ledger import chart
 
 from . import i18n, security, words
 
@@ -102,6 +103,12 @@ def phone(number: str | None) -> str:
     return f"{number[:3]}{'*' * (len(number) - 7)}{number[-4:]}"
 
 
+def account_word(account: str) -> str:
+    """What an account of the ledger is, from the chart."""
+    kind = chart.kind_of(account)
+    return (kind.zh if i18n.lang() == "zh" else kind.en) if kind else account
+
+
 def json_text(value: Any) -> str:
     """A JSON value to be read by a person."""
     return json.dumps(canon.loads(canon.dumps(value)), ensure_ascii=False, indent=1, sort_keys=True)
@@ -124,7 +131,7 @@ def has_asset(path: str) -> bool:
 def install(app: Flask) -> None:
     app.jinja_env.filters.update(time=time, time_text=time_text, ago=ago, money=money, phone=phone, json_text=json_text,
                                  title_of=i18n.title, reason=words.reason)
-    app.jinja_env.globals.update(badge=badge, trace=trace, asset=asset, has_asset=has_asset, word=words.word, words=words,
+    app.jinja_env.globals.update(account_word=account_word, badge=badge, trace=trace, asset=asset, has_asset=has_asset, word=words.word, words=words,
                                  state_word=words.state, tone=words.tone, lang=i18n.lang, languages=i18n.NAMES,
                                  csp_nonce=security.nonce, timezone=settings.timezone, escape=escape)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

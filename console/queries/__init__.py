@@ -1,0 +1,1 @@
+"""What pages read, one module a subject. Reading only; nothing here changes a row."""

@@ -1,0 +1,46 @@
+"""Today at one glance: orders by state and line, what was paid, hour by hour."""
+from __future__ import annotations
+
+from typing import Any
+
+from engine import store
+
+HOUR_MS = 3_600_000
+_HOURS = 24
+
+
+def _lines(lines: list[str]) -> tuple[str, list[str]]:
+    """A condition on line_id for restricted people, and its parameters."""
+    return (f" AND line_id IN ({', '.join('?' * len(lines))})", lines) if lines else ("", [])
+
+
+def orders_by_line_and_state(since_ms: int, lines: list[str]) -> dict[str, dict[str, int]]:
+    """line → state → orders placed since."""
+    more, params = _lines(lines)
+    found: dict[str, dict[str, int]] = {}
+    for line, state, count in store.query(
+            store.trade, f"SELECT line_id, state, COUNT(*) FROM trade_order WHERE created_at_ms >= ?{more} "
+                         "GROUP BY line_id, state ORDER BY line_id, state", [since_ms, *params]):
+        found.setdefault(line, {})[state] = count
+    return found
+
+
+def paid_since(since_ms: int, lines: list[str]) -> list[dict[str, Any]]:
+    """What was paid for orders placed since the day before and paid since: line, currency, orders, amount_minor."""
+    more, params = _lines(lines)
+    rows = store.query(store.trade, f"SELECT line_id, currency, COUNT(*), SUM(payable_minor) FROM trade_order WHERE created_at_ms >= ? "
+                                    f"AND paid_at_ms >= ?{more} GROUP BY line_id, currency ORDER BY line_id, currency",
+                       [since_ms - _HOURS * HOUR_MS, since_ms, *params])
+    return [dict(zip(("line", "currency", "orders", "amount_minor"), row)) for row in rows]
+
+
+def by_hour(since_ms: int, lines: list[str]) -> list[dict[str, int]]:
+    """24 hours from `since_ms`: {placed, paid}, orders placed in that hour and, of them, those that are paid."""
+    more, params = _lines(lines)
+    hours = [{"placed": 0, "paid": 0} for _hour in range(_HOURS)]
+    for hour, placed, paid in store.query(
+            store.trade, f"SELECT (created_at_ms - ?) / {HOUR_MS}, COUNT(*), COUNT(paid_at_ms) FROM trade_order "
+                         f"WHERE created_at_ms >= ? AND created_at_ms < ?{more} GROUP BY 1",
+            [since_ms, since_ms, since_ms + _HOURS * HOUR_MS, *params]):
+        hours[int(hour)] = {"placed": placed, "paid": paid}
+    return hours

@@ -1,0 +1,71 @@
+"""One line of time for an order: its own moves and those of its payments, refunds, messages and work, steps, notices and
+postings, merged. Each entry keeps its trace id, so that what one callback caused can be seen at once.
+"""
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flask_babel import gettext as _
+
+from .. import words
+
+# Entries of the same millisecond stand in the order in which they cause one another.
+_ORDER = {"notice": 0, "order": 1, "money": 2, "ledger": 3, "step": 4, "delivery": 5, "message": 6, "note": 7}
+GROUPS = {"order": "order", "payment": "money", "refund": "money", "coupon": "money", "charge": "order",
+          "entitlement": "delivery", "work_order": "delivery", "upstream": "delivery", "message": "message"}
+
+
+class Entry(NamedTuple):
+    """group: order · money · ledger · step · delivery · message · notice · note; what the page's filter switches."""
+    at_ms: int
+    group: str
+    title: str
+    subject: str
+    detail: str
+    tone: str
+    trace_id: str
+
+
+def of(page: dict[str, Any]) -> list[Entry]:
+    """The entries of an order's page, oldest first."""
+    entries = [*_moves(page), *_notices(page), *_steps(page), *_ledger(page), *_details(page)]
+    indexed = sorted(enumerate(entries), key=lambda e: (e[1].at_ms, _ORDER[e[1].group], e[0]))
+    return [entry for _index, entry in indexed]
+
+
+def group_words() -> dict[str, str]:
+    return {"order": _("Order"), "money": _("Money"), "notice": _("Notices"), "step": _("Steps"), "ledger": _("Ledger"),
+            "delivery": _("Delivery"), "message": _("Messages"), "note": _("Additions")}
+
+
+def _moves(page: dict[str, Any]) -> list[Entry]:
+    titles = {row["no"]: words.word(words.MACHINES, name) for name, rows in (
+        ("entitlement", page["entitlements"]), ("coupon", page["coupons"])) for row in rows}
+    titles |= {row["no"]: row["right"] for row in page["entitlements"]}
+    titles |= {row["no"]: row["coupon_id"] for row in page["coupons"]}
+    own = page["order"]["no"]
+    return [Entry(row["at_ms"], GROUPS.get(row["machine"], "order"),
+                  f"{words.word(words.MACHINES, row['machine'])} · {words.state(row['machine'], row['to_state'])}",
+                  "" if row["no"] == own else titles.get(row["no"], row["no"]), row["cause"],
+                  words.tone(row["machine"], row["to_state"]), row["trace_id"]) for row in page["log"]]
+
+
+def _notices(page: dict[str, Any]) -> list[Entry]:
+    return [Entry(n["at_ms"], "notice", _("Notice · %(event)s", event=n["event"]), n["payment_no"],
+                  f"{n['channel_id']} · {n['dedupe_key']}", "go", n["trace_id"]) for n in page["notices"]]
+
+
+def _steps(page: dict[str, Any]) -> list[Entry]:
+    return [Entry(s["at_ms"], "step", f"{s['name']} · {words.state('step', s['state'])}",
+                  words.word(words.FLOWS, s["flow"]), s["error"] or "", words.tone("step", s["state"]), s["trace_id"])
+            for s in page["steps"] if s["state"] != "skipped"]
+
+
+def _ledger(page: dict[str, Any]) -> list[Entry]:
+    return [Entry(t["at_ms"], "ledger", _("Posted · %(kind)s", kind=words.word(words.LEDGER_KINDS, t["kind"])), t["no"],
+                  t["event"], "rest", t["trace_id"]) for t in page["ledger"]]
+
+
+def _details(page: dict[str, Any]) -> list[Entry]:
+    return [Entry(d["at_ms"], "note", _("Added · %(kind)s", kind=d["kind"]), "", str(d["body"])[:200], "rest", "")
+            for d in page["details"]]
