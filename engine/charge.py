@@ -9,7 +9,7 @@ The partner's order number makes each charge one, whatever is repeated.
 from __future__ import annotations
 
 import logging
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping, TypeVar
 
 import peewee
 
@@ -20,12 +20,14 @@ from .config.catalog import Partner
 from .config.live import live
 from .deliver import charges
 from .deliver.charges import CHARGE
+from .flow.executor import StepError
 from .pay import payments
 from .runs import context_of_order, hooks
 from .steps.context import SaleContext
 from .steps.partnering import amount_of
 from .trade import buyers, orders
 
+T = TypeVar("T")
 _log = logging.getLogger("salewright.charge")
 Items = list[Mapping[str, Any]]
 
@@ -39,8 +41,8 @@ def charge_registered(partner: Partner, partner_order_no: str, scene_id: str, it
     if buyers.find(buyer_id) is None:
         raise Refusal(Code.BUYER_UNKNOWN, f"the buyer {buyer_id} is not registered: use the entry for unregistered buyers",
                       [{"path": "buyer.id", "found": buyer_id}])
-    return _once(partner, partner_order_no, items, lambda: _enter(
-        partner, partner_order_no, scene_id, items, buyer_id, "", fields, lang))
+    return _once(partner, partner_order_no, items, lambda inline: _enter(
+        partner, partner_order_no, scene_id, items, (buyer_id, ""), True, fields or {}, lang, inline))
 
 
 def charge_unregistered(partner: Partner, partner_order_no: str, scene_id: str, items: Items, phone: str, buyer_id: str = "",
@@ -53,8 +55,8 @@ def charge_unregistered(partner: Partner, partner_order_no: str, scene_id: str, 
     if known is not None and charges.by_partner_order(partner.id, partner_order_no) is None:
         raise Refusal(Code.BUYER_REGISTERED, f"the buyer {known['id']} is registered: use the entry for registered buyers",
                       [{"path": "buyer", "found": known["id"]}])
-    return _once(partner, partner_order_no, items, lambda: _enter(
-        partner, partner_order_no, scene_id, items, buyer_id, phone, fields, lang))
+    return _once(partner, partner_order_no, items, lambda inline: _enter(
+        partner, partner_order_no, scene_id, items, (buyer_id, phone), False, fields or {}, lang, inline))
 
 
 def retry(partner: Partner, no: str) -> dict[str, Any]:
@@ -65,95 +67,115 @@ def retry(partner: Partner, no: str) -> dict[str, Any]:
     return charges.find(partner.id, no)
 
 
-def _once(partner: Partner, partner_order_no: str, items: Items, enter: Any) -> dict[str, Any]:
+def _once(partner: Partner, partner_order_no: str, items: Items, enter: Callable[[bool], dict[str, Any]]) -> dict[str, Any]:
     """The partner's number stands for one charge: the same again gives it back, other goods under it are refused."""
-    for attempt in (1, 2):
-        earlier = charges.by_partner_order(partner.id, partner_order_no)
-        if earlier is not None:
-            sold = {line["sku"]: line["quantity"] for line in orders.lines(earlier["order_no"])}
-            if sold != quoting.pieces(items):
-                raise Refusal(Code.IDEMPOTENCY_KEY_REUSED, f"the order number {partner_order_no!r} was used for other goods",
-                              [{"path": "partner_order_no", "found": partner_order_no}])
-            return earlier
+    earlier = charges.by_partner_order(partner.id, partner_order_no)
+    if earlier is None:
         try:
-            return enter()
-        except peewee.IntegrityError:          # a twin was faster; read what it left
-            if attempt == 2:
+            return _settled(enter)
+        except (peewee.IntegrityError, Refusal):           # a twin was faster, and perhaps took the last of something
+            earlier = charges.by_partner_order(partner.id, partner_order_no)
+            if earlier is None:
                 raise
-    raise AssertionError("unreachable")
+    sold = {line["sku"]: line["quantity"] for line in orders.lines(earlier["order_no"])}
+    if sold != quoting.pieces(items):
+        raise Refusal(Code.IDEMPOTENCY_KEY_REUSED, f"the order number {partner_order_no!r} was used for other goods",
+                      [{"path": "partner_order_no", "found": partner_order_no}])
+    return earlier
 
 
-def _enter(partner: Partner, partner_order_no: str, scene_id: str, items: Items, buyer_id: str, phone: str,
-           fields: Mapping[str, Any] | None, lang: str) -> dict[str, Any]:
+def _settled(work: Callable[[bool], T]) -> T:
+    """Run a transaction that charges, `work(inline)`. When what is delivered fails in it, the charge is made all the same
+    and the delivering left to a worker, as after a payment."""
+    try:
+        return store.retrying(lambda: work(True))
+    except StepError as stop:
+        _log.warning("delivering a charge failed inside its transaction: %s", stop.cause, exc_info=True)
+        return store.retrying(lambda: work(False))
+
+
+def _enter(partner: Partner, partner_order_no: str, scene_id: str, items: Items, whom: tuple[str, str], registered: bool,
+           fields: Mapping[str, Any], lang: str, inline: bool) -> dict[str, Any]:
+    """Check and write a charge for `whom` (buyer id, phone); of a registered buyer it is charged at once. Nothing is held
+    for somebody who is not registered: whether the agreement allows it is seen when it is charged."""
     scene = live.catalog().scene(scene_id)
     if "pool" not in scene.tenders or scene_id not in partner.scenes:
         raise Refusal(Code.AGREEMENT_REFUSED, f"the agreement of {partner.id} does not cover the scene {scene_id}",
                       [{"path": "scene", "found": scene_id, "expected": ", ".join(sorted(partner.scenes))}])
-    registered = not phone
     with store.transaction():
-        ctx = quoting.inside(scene_id, items, buyer_id, {"phone": phone} if phone else {}, fields or {}, [], lang,
-                                orders.new_no(), partner.id)
-        sale.write_order(ctx, "", external_no=partner_order_no, expires_in_s=partner.retry_for_s)
+        ctx = quoting.inside(scene_id, items, whom[0] if registered else "", {"phone": whom[1]} if whom[1] else {}, fields,
+                             [], lang, orders.new_no(), partner.id)
+        if registered:
+            ctx.lock_buyer()                   # two charges of one buyer are counted one after the other
         hooks(ctx, "charge", "check")
+        sale.write_order(ctx, "", external_no=partner_order_no, expires_in_s=partner.retry_for_s)
         now = ctx.now_ms
         row = {"no": charges.new_no(), "partner_id": partner.id, "partner_order_no": partner_order_no,
-               "order_no": ctx.subject_no, "buyer_id": buyer_id, "phone": phone, "state": "charging",
+               "order_no": ctx.subject_no, "buyer_id": whom[0], "phone": whom[1], "state": "charging",
                "amount": 0, "reason": None if registered else "the buyer is not registered yet", "tries": 0,
                "try_at_ms": None if registered else now + int(partner.retry_every_s * 1000),
                "give_up_at_ms": now + int(partner.retry_for_s * 1000), "created_at_ms": now, "updated_at_ms": now}
         charges.write(row, f"partner's {partner_order_no}")
         if registered:
             store.current().flush()
-            _charge(ctx, row)
+            _charge(ctx, row, inline)
     return charges.find(partner.id, row["no"])
 
 
-def _charge(ctx: SaleContext, charge: Mapping[str, Any]) -> None:
+def _charge(ctx: SaleContext, charge: Mapping[str, Any], inline: bool) -> None:
     """The shared steps: draw from the pool, settle the order with it, deliver and tell."""
     hooks(ctx, "charge", "draw")
     payment = payments.create(ctx.subject_no, ctx.price.payable_minor, ctx.price.currency, kind="pool",
                               ref=ctx.partner.pool.id, state="succeeded", cause="partner's pool",
                               expires_at_ms=ctx.order["expires_at_ms"])
-    settling.settle(ctx, payment, flow="charge")
-    store.move(CHARGE, charge["no"], "charged", "delivered", row=charge, amount=amount_of(ctx), reason=None, try_at_ms=None,
-               buyer_id=ctx.buyer_id)
+    settling.settle(ctx, payment, inline, flow="charge")
+    store.move(CHARGE, charge["no"], "charged", "delivered" if inline else "to be delivered", row=charge,
+               amount=amount_of(ctx), reason=None, try_at_ms=None, buyer_id=ctx.buyer_id)
     signal.emit("charge.charged", partner=ctx.partner.id)
 
 
 def complete(charge_no: str, buyer_id: str = "") -> str:
     """Try to finish a charging charge: when its buyer is registered, and the pool allows. Returns its state after."""
     try:
-        with store.transaction():
-            peek = store.one(charges.Charge, no=charge_no)
-            order = orders.find(peek["order_no"], lock=True)
-            charge = store.one(charges.Charge, no=charge_no, lock=True)
-            if charge["state"] != "charging":
-                return charge["state"]
-            buyer = buyers.find(buyer_id or charge["buyer_id"]) or (buyers.by_phone(charge["phone"]) if charge["phone"] else None)
-            if buyer is None:
-                return _not_yet(charge, order, "the buyer is not registered yet")
-            ctx = context_of_order(order)
-            ctx.buyer_id, ctx.buyer = buyer["id"], buyer
-            ctx.base = {**ctx.base, **buyers.facts(buyer["id"], buyer)}
-            order["buyer_id"] = buyer["id"]
-            orders.bind(order["no"], buyer["id"])
-            hooks(ctx, "charge", "check")
-            _charge(ctx, charge)
-            return "charged"
+        return _settled(lambda inline: _complete(charge_no, buyer_id, inline))
     except Refusal as refusal:                 # the pool is empty, the cap is reached: rolled back, and tried again later
         with store.transaction():
-            order = orders.find(peek["order_no"], lock=True)
-            charge = store.one(charges.Charge, no=charge_no, lock=True)
+            order, charge = _locked(charge_no)
             return _not_yet(charge, order, refusal.message) if charge["state"] == "charging" else charge["state"]
+
+
+def _locked(charge_no: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(order, charge) of a charge, both locked."""
+    order = orders.find(store.one(charges.Charge, no=charge_no)["order_no"], lock=True)
+    return order, store.one(charges.Charge, no=charge_no, lock=True)
+
+
+def _complete(charge_no: str, buyer_id: str, inline: bool) -> str:
+    with store.transaction():
+        order, charge = _locked(charge_no)
+        if charge["state"] != "charging":
+            return charge["state"]
+        buyer = buyers.find(buyer_id or charge["buyer_id"]) or (buyers.by_phone(charge["phone"]) if charge["phone"] else None)
+        if buyer is None:
+            return _not_yet(charge, order, "the buyer is not registered yet")
+        order["buyer_id"] = buyer["id"]
+        orders.bind(order["no"], buyer["id"])
+        ctx = context_of_order(order)
+        ctx.lock_buyer()
+        ctx.base = {**ctx.base, **buyers.facts(buyer["id"], ctx.buyer)}
+        hooks(ctx, "charge", "check")
+        hooks(ctx, "place", "hold")            # what could not be held while nobody knew for whom
+        _charge(ctx, charge, inline)
+        return "charged"
 
 
 def _not_yet(charge: dict[str, Any], order: dict[str, Any], reason: str) -> str:
     now = clock.now_ms()
-    if now >= charge["give_up_at_ms"]:
+    if now >= charge["give_up_at_ms"] or order["state"] == "closed":
         store.move(CHARGE, charge["no"], "failed", "its time is over", row=charge, reason=reason, try_at_ms=None)
         ctx = context_of_order(order)
-        store.move(orders.ORDER, order["no"], "closed", "charge failed", row=order, ended_at_ms=now)
-        hooks(ctx, "close", "release", "tell")
+        if store.move(orders.ORDER, order["no"], "closed", "charge failed", row=order, ended_at_ms=now):
+            hooks(ctx, "close", "release", "tell")
         _log.warning("charge %s is given up: %s", charge["no"], reason)
         return "failed"
     every_s = live.release(order["release_no"]).partner(charge["partner_id"]).retry_every_s

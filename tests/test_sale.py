@@ -70,6 +70,15 @@ def test_an_order_without_a_quote_is_quoted_in_its_own_transaction(shop):
     assert placed["title"] == "月卡 +1"
 
 
+def test_a_scene_that_a_partner_sells_with(shop):
+    buyer = shop.buyer()
+    quote = sale.quote("duo", shop.items("card/month"), buyer_id=buyer)
+    placed = sale.place("duo", quote_no=quote["no"], buyer_id=buyer)
+    assert (placed["partner_id"], placed["payable_minor"]) == ("club", 4000)       # its own price, not the agreement's
+    shop.notice(sale.pay(placed["no"], "wallet"))
+    assert order(placed["no"])["state"] == "completed"
+
+
 def test_each_merchant_is_credited_with_its_own_goods(shop):
     done = paid(shop, "card/month", ("book/paper", 3))
     share_own, share_maker = [line["discount_minor"] for line in orders.lines(done["no"])]

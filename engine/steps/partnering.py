@@ -11,6 +11,9 @@ from .registry import step
 
 _HELD_BEFORE = """SELECT 1 FROM trade_order o JOIN order_line l ON l.order_no = o.no
 WHERE o.buyer_id = ? AND l.product_id = ? AND o.paid_at_ms IS NOT NULL AND o.no <> ? LIMIT 1"""
+_CHARGED_BEFORE = """SELECT COALESCE(SUM(l.quantity), 0) FROM trade_order o JOIN order_line l ON l.order_no = o.no
+WHERE o.buyer_id = ? AND o.partner_id = ? AND o.paid_at_ms IS NOT NULL AND o.no <> ?
+  AND EXISTS (SELECT 1 FROM charge c WHERE c.order_no = o.no)"""
 
 
 @step("charge.check", "pure")
@@ -30,10 +33,9 @@ def agreement_covers(ctx: SaleContext, params: Mapping[str, Any]) -> None:
             if store.query(store.trade, _HELD_BEFORE, (ctx.buyer_id, product, ctx.subject_no)):
                 raise _refused(partner, f"is for new customers, and the buyer already had {product}")
     if partner.per_buyer_cap is not None:
-        earlier = store.query(store.trade, "SELECT COUNT(*) FROM trade_order WHERE buyer_id = ? AND partner_id = ? AND "
-                                           "paid_at_ms IS NOT NULL AND no <> ?", (ctx.buyer_id, partner.id, ctx.subject_no))
-        if earlier[0][0] >= partner.per_buyer_cap:
-            raise _refused(partner, f"allows {partner.per_buyer_cap} charges a buyer")
+        earlier = store.query(store.trade, _CHARGED_BEFORE, (ctx.buyer_id, partner.id, ctx.subject_no))[0][0]
+        if earlier + sum(quantity for _, quantity in ctx.chosen) > partner.per_buyer_cap:
+            raise _refused(partner, f"allows a buyer {partner.per_buyer_cap} pieces, and this one was charged {earlier}")
 
 
 def _refused(partner: Any, why: str) -> Refusal:

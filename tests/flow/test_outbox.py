@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,19 +17,16 @@ T0 = 1_800_000_000_000
 
 @pytest.fixture
 def done(database, monkeypatch):
-    """Subjects of finished jobs of the task `note`; what `note.trouble` holds is raised first."""
+    """`subjects` of finished jobs of the task `note`; what `trouble` holds is raised first."""
     clock.set_to(T0)
-    finished = []
-    trouble: list[Exception] = []
+    seen = SimpleNamespace(subjects=[], trouble=[])
 
     def note(job):
-        if trouble:
-            raise trouble.pop(0)
-        finished.append(job["subject_no"])
+        if seen.trouble:
+            raise seen.trouble.pop(0)
+        seen.subjects.append(job["subject_no"])
     monkeypatch.setattr(outbox, "_handlers", {"note": note})
-    note.trouble = trouble
-    finished_list = finished
-    return type("Done", (), {"subjects": finished_list, "trouble": trouble})
+    return seen
 
 
 def stage(*subjects, **options):

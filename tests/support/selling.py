@@ -178,6 +178,16 @@ method: direct_charge
 login: guest
 sells: {card: all}
 """,
+    "scenes/duo.yaml": """\
+id: duo
+title: {zh: 联合售卖, en: Duo}
+line: shop
+terminal: h5
+method: joint
+login: required
+sells: {card: [month]}
+pay: {channels: [wallet]}
+""",
     "scenes/office.yaml": """\
 id: office
 title: {zh: 柜台, en: Office}
@@ -275,7 +285,7 @@ verify: &signed {text: "{header.x-time}.{body}", hmac_sha256: key, signature: he
 id: club
 title: {zh: 俱乐部, en: Club}
 mode: new_customer
-scenes: [gift]
+scenes: [gift, duo]
 prices: {card/week: 6.00, card/month: 20.00}
 pool: {floor: 0, low_water: 5}
 caps: {per_buyer: 2}
