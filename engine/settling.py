@@ -10,7 +10,7 @@ from typing import Any, Mapping
 
 
 from . import store, wire
-from .base import clock, crash, signal
+from .base import clock, crash, signal, trace
 from .base.errors import Code, Refusal
 from .flow import outbox
 from .flow.executor import StepError
@@ -99,6 +99,7 @@ def apply_payment(payment_no: str, fields: Mapping[str, Any], cause: str,
             if notice and not notices.first_time(notice[0], notice[1], notice[2], payment_no, fields):
                 return "repeated"
             payment = payments.find(payment_no, lock=True)
+            trace.caused_by(payment["trace_id"])
             return _apply(orders.find(payment["order_no"], lock=True), payment, fields, cause, inline)
     try:
         verdict = store.retrying(lambda: work(True))
@@ -265,6 +266,7 @@ def apply_refund(refund_no: str, state: str, fields: Mapping[str, Any], cause: s
         if notice and not notices.first_time(notice[0], notice[1], notice[2], fields.get("payment_no", ""), fields):
             return "repeated"
         refund = refunds.find(refund_no, lock=True)
+        trace.caused_by(refund["trace_id"])
         amount = fields.get("amount_minor")
         if amount is not None and amount != refund["amount_minor"]:
             raise Refusal(Code.NOTICE_REJECTED, f"refund {refund_no}: amount is {amount}, ours is {refund['amount_minor']}")

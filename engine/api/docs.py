@@ -13,7 +13,7 @@ from ..config.live import live
 from . import openapi
 from .endpoint import dump
 
-_CSP = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'"
+_CSP = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'"
 _ROOT = "#/components/schemas/"
 _made: tuple[str, dict[str, Any]] = ("", {})
 
@@ -87,9 +87,7 @@ def _forms(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _fields(document: Mapping[str, Any], schema: Any, depth: int = 0) -> list[dict[str, Any]]:
     """The fields of a schema, top down: [{depth, name, kind, required, en, zh, rule}]."""
     schema = _resolved(document, schema)
-    if "oneOf" in schema:                      # the per-scene forms: what is common to them is in any of them
-        schema = _resolved(document, schema["oneOf"][0])
-        schema = {**schema, "properties": {k: v for k, v in schema["properties"].items() if v is not False}}
+    schema = schema.get("x-common", schema)    # of the scenes' own forms
     if "array" in schema.get("type", ()):
         return _fields(document, schema["items"], depth)
     rows = []
@@ -98,7 +96,7 @@ def _fields(document: Mapping[str, Any], schema: Any, depth: int = 0) -> list[di
         rows.append({"depth": depth, "name": name, "kind": _kind(document, sub), "required": name in schema.get("required", ()),
                      "en": sub.get("title", ""), "zh": sub.get("x-title-zh", ""), "rule": _rule(sub)})
         inner = next((s for s in sub.get("anyOf", ()) if s.get("type") != "null"), sub)
-        if depth < 3:
+        if depth < 3 and not _is_title(inner):
             rows += _fields(document, inner, depth + 1)
     return rows
 
@@ -109,7 +107,13 @@ def _resolved(document: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
     return schema if isinstance(schema, Mapping) else {}
 
 
+def _is_title(schema: Mapping[str, Any]) -> bool:
+    return set(schema.get("properties", ())) == {"zh", "en"}
+
+
 def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    if _is_title(schema):
+        return "{zh, en}"
     kind = schema.get("type", "object" if "anyOf" in schema else "any")
     kinds = [kind] if isinstance(kind, str) else list(kind)
     words = ["list of " + _kind(document, _resolved(document, schema["items"])) if k == "array" else

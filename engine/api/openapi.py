@@ -142,7 +142,7 @@ def _schemas(scenes: list[Scene]) -> dict[str, Any]:
         for scene in scenes:
             mapping[scene.id] = f"#/components/schemas/{name}.{scene.id}"
             found[f"{name}.{scene.id}"] = _form(base, scene)
-        found[name] = {"title": base["title"], "x-title-zh": base["x-title-zh"],
+        found[name] = {"title": base["title"], "x-title-zh": base["x-title-zh"], "x-common": _referred(base, root=False),
                        "oneOf": [{"$ref": ref} for ref in mapping.values()],
                        "discriminator": {"propertyName": "scene", "mapping": mapping}}
     return found

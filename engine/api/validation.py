@@ -182,6 +182,7 @@ def _as_schema(error: ValidationError) -> str:
 
 
 _EXPECTED: dict[str, Callable[[ValidationError], str]] = {
+    "type": lambda e: _KINDS.get(e.validator_value, str(e.validator_value)),
     "minimum": lambda e: f"at least {e.validator_value}", "maximum": lambda e: f"at most {e.validator_value}",
     "minLength": lambda e: f"at least {e.validator_value} character{'s' * (e.validator_value != 1)}",
     "maxLength": lambda e: f"at most {e.validator_value} characters",

@@ -39,6 +39,13 @@ def trace_id() -> str:
     return current().trace_id
 
 
+def caused_by(trace_id: str) -> None:
+    """Note whose work this goes on with, once that is known: a notice is read before its payment is found."""
+    here = current()
+    if trace_id != here.trace_id:
+        _current.set(here._replace(producer=trace_id))
+
+
 @contextmanager
 def span(consumer: str, traceparent: str | None = None, producer: str = "") -> Iterator[Trace]:
     """Work under a trace: the caller's when `traceparent` is valid, a new one otherwise."""
