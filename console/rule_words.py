@@ -9,7 +9,8 @@ from engine.config.problems import Problem
 
 _SYNTAX = {"syntax": _l("YAML syntax"), "tab": _l("tab"), "duplicate-key": _l("key twice"), "key": _l("key"),
            "merge-key": _l("merge key"), "tag": _l("YAML tag"), "anchor": _l("anchor"), "documents": _l("several documents"),
-           "empty": _l("empty file"), "encoding": _l("encoding"), "bom": _l("byte order mark"), "character": _l("invisible character"),
+           "empty": _l("empty file"), "encoding": _l("encoding"), "bom": _l("byte order mark"),
+           "character": _l("invisible character"),
            "size": _l("too large"), "number": _l("number")}
 _SHAPE = {"unknown-key": _l("unknown key"), "missing-key": _l("missing key"), "not-here": _l("not allowed here"),
           "type": _l("wrong type"), "choice": _l("not a choice"), "range": _l("out of range"), "form": _l("wrong form"),

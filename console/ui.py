@@ -10,7 +10,7 @@ from typing import Any
 from babel.numbers import get_currency_symbol
 from flask import Flask, g, url_for
 from flask_babel import get_locale, gettext as _
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from engine.base import canon, clock, money as minor, settings
 from engine.ledger import chart
@@ -131,7 +131,7 @@ def has_asset(path: str) -> bool:
 def install(app: Flask) -> None:
     app.jinja_env.filters.update(time=time, time_text=time_text, ago=ago, money=money, phone=phone, json_text=json_text,
                                  title_of=i18n.title, reason=words.reason)
-    app.jinja_env.globals.update(account_word=account_word, badge=badge, trace=trace, asset=asset, has_asset=has_asset, word=words.word, words=words,
-                                 state_word=words.state, tone=words.tone, lang=i18n.lang, languages=i18n.NAMES,
-                                 csp_nonce=security.nonce, timezone=settings.timezone, escape=escape)
+    app.jinja_env.globals.update(account_word=account_word, badge=badge, trace=trace, asset=asset, has_asset=has_asset,
+                                 word=words.word, words=words, state_word=words.state, lang=i18n.lang,
+                                 languages=i18n.NAMES, csp_nonce=security.nonce, timezone=settings.timezone)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

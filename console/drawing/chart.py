@@ -27,8 +27,8 @@ def hours(values: Sequence[dict[str, int]], now_hour: int) -> Markup:
         _WIDTH, _HEIGHT, _("Orders of today by hour"))]
     for mark in sorted({0, top // 2, top}):
         y = _TOP + plot * (1 - mark / top)
-        parts.append(Markup('<line x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}" class="grid"/><text x="{}" y="{:.1f}" class="scale">{}</text>')
-                     .format(_LEFT, _WIDTH, y, y, _LEFT - 6, y + 3.5, mark))
+        parts.append(Markup('<line x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}" class="grid"/>').format(_LEFT, _WIDTH, y, y))
+        parts.append(Markup('<text x="{}" y="{:.1f}" class="scale">{}</text>').format(_LEFT - 6, y + 3.5, mark))
     for hour, value in enumerate(values):
         x, wide = _LEFT + hour * slot, slot * 0.7
         said = _("%(hour)s:00 · %(placed)s placed, %(paid)s paid", hour=hour, placed=value["placed"], paid=value["paid"])

@@ -86,7 +86,8 @@ class Orders(Listing):
 
     def filters_of_page(self) -> tuple[Filter, ...]:
         return (
-            Filter("state", _l("State"), "choice", lambda value: TradeOrder.state == value, lambda: list(words.states("order").items())),
+            Filter("state", _l("State"), "choice", lambda value: TradeOrder.state == value,
+                   lambda: list(words.states("order").items())),
             Filter("scene", _l("Scene"), "choice", lambda value: TradeOrder.scene_id == value, catalogue.scenes),
             Filter("line", _l("Line"), "choice", lambda value: TradeOrder.line_id == value, catalogue.lines),
             Filter("from", _l("From"), "day", lambda day: (at := day_ms(day)) and TradeOrder.created_at_ms >= at),
@@ -126,7 +127,8 @@ class Orders(Listing):
             with audit.deed("order.ask", "order", no, note=payment["no"], before={"payment": payment["state"]}) as entry:
                 after = settling.ask_payment(payment["no"])
                 entry.after = {"payment": after}
-            flash(_("The channel was asked about %(no)s: %(state)s.", no=payment["no"], state=words.state("payment", after)), "info")
+            said = words.state("payment", after)
+            flash(_("The channel was asked about %(no)s: %(state)s.", no=payment["no"], state=said), "info")
 
     @expose("/<no>/retry", methods=("POST",))
     @deed("order.act", _back)

@@ -42,7 +42,8 @@ class Partners(Page):
         currency = partners.currency(catalogue.current(), partner)
         amount, key = _amount(partner, currency), request.form.get("key", "").strip()[:64]
         if len(key) < 3:
-            raise Said(Code.BAD_REQUEST, _("Name the receipt: the bank's number of the transfer, or the agreement's. It counts once."))
+            raise Said(Code.BAD_REQUEST, _("Name the receipt: the bank's number of the transfer, or the agreement's. It counts "
+                                           "once."))
         name, back = title(partner.title, partner_id), url_for(".partner", partner_id=partner_id)
         said = amount_text(partner, amount, currency)
         question = _("Top up the pool of %(name)s by %(amount)s, on receipt %(key)s?", name=name, amount=said, key=key)
@@ -67,7 +68,8 @@ def _amount(partner: Partner, currency: str) -> int:
     try:
         amount = money.parse_major(text, currency) if partner.pool.unit == "money" else int(text)
     except ValueError:
-        raise Said(Code.BAD_REQUEST, _("%(text)s is not an amount: write it like 50000.00, without letters.", text=text or "–")) from None
+        raise Said(Code.BAD_REQUEST, _("%(text)s is not an amount: write it like 50000.00, without letters.",
+                                       text=text or "–")) from None
     if not 0 < amount <= AMOUNT_MAX:
         raise Said(Code.BAD_REQUEST, _("The amount must be more than nothing, and less than all the money there is."))
     return amount

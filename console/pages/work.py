@@ -59,8 +59,9 @@ class Work(Listing):
     column_labels = {"title": _l("Work order"), "state": _l("State"), "queue": _l("Queue"), "worker": _l("Worker"),
                      "order_no": _l("Order"), "due_at_ms": _l("Due"), "created_at_ms": _l("Opened"), "no": _l("Number"),
                      "kind": _l("Kind")}
-    column_formatters = {"title": cell(_link), "state": cell(lambda row: ui.badge("work_order", row.state)), "order_no": cell(_order),
-                         "due_at_ms": cell(_due), "created_at_ms": cell(lambda row: ui.time(row.created_at_ms, seconds=False))}
+    column_formatters = {"title": cell(_link), "state": cell(lambda row: ui.badge("work_order", row.state)),
+                         "order_no": cell(_order), "due_at_ms": cell(_due),
+                         "created_at_ms": cell(lambda row: ui.time(row.created_at_ms, seconds=False))}
     column_export_list = ("no", "kind", "state", "queue", "worker", "order_no", "due_at_ms", "created_at_ms")
     column_formatters_export = {"state": cell(lambda row: words.state("work_order", row.state)),
                                 **{name: cell(lambda row, name=name: ui.time_text(getattr(row, name)))
@@ -72,7 +73,8 @@ class Work(Listing):
     def visible(self, query: Any) -> Any:
         if not g.person.lines:
             return query
-        return query.where(WorkOrder.order_no << TradeOrder.select(TradeOrder.no).where(TradeOrder.line_id << sorted(g.person.lines)))
+        mine = TradeOrder.select(TradeOrder.no).where(TradeOrder.line_id << sorted(g.person.lines))
+        return query.where(WorkOrder.order_no << mine)
 
     def search(self, query: Any, text: str) -> Any:
         return query.where((WorkOrder.no == text) | (WorkOrder.order_no == text))

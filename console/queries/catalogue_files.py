@@ -48,7 +48,8 @@ def _joined(parts: Iterable[Any]) -> str:
 
 
 def _scene(data: Mapping[str, Any]) -> str:
-    return _joined([catalogue.line_title(data["line"]), words.word(words.TERMINALS, data["terminal"]), words.word(words.METHODS, data["method"])])
+    return _joined([catalogue.line_title(data["line"]), words.word(words.TERMINALS, data["terminal"]),
+                    words.word(words.METHODS, data["method"])])
 
 
 def _benefit(data: Mapping[str, Any]) -> str:
