@@ -53,6 +53,13 @@ def call(attempt: Attempt) -> dict[str, Any]:
     return _attempted(attempt.payment["no"], outcome)
 
 
+def clear_doubt(order_no: str, channel_id: str) -> None:
+    """Before another attempt: ask what became of one whose call was lost, so that the buyer need not wait for a sweep."""
+    for attempt in payments.live(order_no):
+        if attempt["channel_id"] == channel_id and settling.call_is_over(attempt):
+            settling.ask_payment(attempt["no"])
+
+
 def earlier_attempt(order_no: str, channel_id: str) -> dict[str, Any] | None:
     """The order's live attempt to go on with, if any; attempts through other channels are told to close."""
     for attempt in payments.live(order_no):

@@ -157,6 +157,7 @@ def pay(order_no: str, channel_id: str, client: Mapping[str, Any] | None = None,
     both be paid in the end, the second is refunded. Refusals: ORDER_STATE, CHANNEL_NOT_ALLOWED, PAYMENT_IN_PROGRESS,
     CHANNEL_UNAVAILABLE. `remember` as in `place`, with the payment.
     """
+    paying.clear_doubt(order_no, channel_id)
     with store.transaction(crash_point="pay.before_commit"):
         order = orders.find(order_no, lock=True)
         if order["state"] != "awaiting_payment" or order["expires_at_ms"] <= clock.now_ms():

@@ -21,7 +21,7 @@ from .runs import context_of_order, deliver, move_on
 from .steps.context import SaleContext
 from .trade import coupons, orders
 
-CALL_OVER_S = 60                               # no pay call is under way for longer
+CALL_MARGIN_S = 3                              # added to a call's time-out before it counts as over
 _log = logging.getLogger("salewright.sale")
 
 
@@ -184,7 +184,7 @@ def ask_payment(payment_no: str) -> str:
         said = _said(outcome, "payment_no", "channel_no")
         if said in ("succeeded", "failed", "closed", "pending"):
             apply_payment(payment_no, {**outcome.fields, "state": said}, "asked the channel")
-        elif said == "absent" and _never_reached(payment):
+        elif said == "absent" and call_is_over(payment):
             apply_payment(payment_no, {"state": "failed", "reason": "the channel never heard of it"}, "asked the channel")
     return payments.find(payment_no)["state"]
 
@@ -196,10 +196,13 @@ def _said(outcome: Any, *numbers: str) -> str:
     return outcome.state if about_it or outcome.state != "failed" else "unknown"
 
 
-def _never_reached(payment: Mapping[str, Any]) -> bool:
-    """A pay call of ours that the channel does not know was lost on the way, once it can't be under way any more. (A
-    `pending` one that is absent only waits for the buyer's terminal.)"""
-    return payment["state"] in ("created", "unknown") and clock.now_ms() - payment["created_at_ms"] > CALL_OVER_S * 1000
+def call_is_over(payment: Mapping[str, Any]) -> bool:
+    """Whether a pay call of ours can't be under way any more, and nobody knows what became of it. (A `pending` one was
+    answered, and only waits for the buyer.)"""
+    if payment["state"] not in ("created", "unknown"):
+        return False
+    timeout_s = wire.operation_of(channels.get(payment["channel_id"]), "pay").timeout_s
+    return clock.now_ms() - payment["created_at_ms"] > (timeout_s + CALL_MARGIN_S) * 1000
 
 
 def close_payment(payment_no: str) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from engine.base import crash
 from tests.crash.machine import QR_CHANNEL, Machine, count, pieces
+from tests.support.waiting import wait_until
 
 # A point is reached by a plain sale unless its own story is told here.
 PLAIN = ("place.before_commit", "place.after_commit", "pay.before_commit", "pay.intent_committed", "pay.called",
@@ -34,8 +35,11 @@ def assert_once(machine: Machine, view: dict) -> None:
 @pytest.mark.parametrize("point", PLAIN)
 def test_a_sale_survives(machine: Machine, point: str):
     machine.start(crash_at=point)
-    view = machine.wait_order(sell(machine)["no"])
-    assert machine.crashed.exists(), f"nothing passed {point}"
+    order = sell(machine)
+    machine.wait_order(order["no"])
+    wait_until(machine.crashed.exists, f"a process at {point}", 10)
+    wait_until(lambda: machine.keep_up() or not count("SELECT COUNT(*) FROM outbox"), "an empty outbox", 20)
+    view = machine.wait_order(order["no"])
     assert len(view["messages"]) == 1 and view["entitlements"]
     assert_once(machine, view)
 
@@ -70,8 +74,6 @@ def test_a_surplus_goes_back_once(machine: Machine, point: str):
 
 
 def _wait_refund(machine: Machine, order_no: str) -> dict:
-    from tests.support.waiting import wait_until
-
     def look():
         machine.keep_up()
         view = machine.order(order_no)

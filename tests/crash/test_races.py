@@ -56,7 +56,7 @@ def test_two_attempts_both_paid_send_one_back(machine: Machine):
     machine.good("POST", "/_sandbox/settings", {"pay_after_s": None}, port=machine.port + 2)
     first = machine.pay(order["no"])
     second = machine.pay(order["no"], "sandbox-page")
-    machine.good("GET", second["client"]["redirect"].split(f":{machine.port + 2}", 1)[1], port=machine.port + 2)
+    machine.ask("GET", second["client"]["redirect"].split(f":{machine.port + 2}", 1)[1], port=machine.port + 2)
     for channel, payment in ((QR_CHANNEL, first), ("sandbox-page", second)):
         machine.ask("POST", f"/_sandbox/payments/{channel}/{payment['no']}/pay", port=machine.port + 2)
     view = machine.wait_order(order["no"])
@@ -69,7 +69,7 @@ COUPON = """\
 id: last-ten
 title: {zh: 最后十张, en: The last ten}
 benefit: {amount: 5.00}
-scope: {products: [aiqicha-vip/month]}
+scope: {products: [aiqicha-vip/month], scenes: [aiqicha-pc]}
 stack: {group: last-ten, priority: 90}
 caps: {total: 10}
 """
