@@ -47,8 +47,18 @@ class _Sqlite(peewee.SqliteDatabase):
 
 class _Postgres(Psycopg3Database):
     def execute_sql(self, sql: str, params: Any = None, named_cursor: Any = None):
+        """A thread that only reads begins no transaction, which would find out that its connection was cut: so it is made
+        anew here, and what only reads is asked again."""
         counts.statement(sql)
-        return super().execute_sql(sql, params, named_cursor)
+        try:
+            return super().execute_sql(sql, params, named_cursor)
+        except (peewee.OperationalError, peewee.InterfaceError):
+            if self.in_transaction() or not self.connection().closed:
+                raise
+            close_quietly(self)
+            if not sql.startswith("SELECT"):
+                raise
+            return super().execute_sql(sql, params, named_cursor)
 
 
 class Logical:

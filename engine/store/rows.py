@@ -61,6 +61,8 @@ def insert(table: Table, rows: dict[str, Any] | Iterable[dict[str, Any]], *, ign
     if not batch:
         return 0
     shape = _shape(table)
+    if any(len(row) != len(batch[0]) for row in batch):    # what one has too many would be lost without a word
+        raise ValueError(f"rows of {shape.name} with different columns in one statement")
     missing = {k: v for k, v in shape.defaults.items() if k not in batch[0]}
     names = tuple(batch[0]) + tuple(missing)
     filled = [v() if callable(v) else v for v in missing.values()]

@@ -80,8 +80,7 @@ class transaction:
         try:
             self._inner = self._begin()
         except BaseException:
-            if self._db.gate:
-                self._db.gate.__exit__()
+            self._leave()
             raise
         self._tx = state.tx = Transaction(self._db)
         return self._tx
@@ -110,14 +109,18 @@ class transaction:
             self._finish(kind, error, traceback)
         finally:
             thread_state().tx = None
-            if self._db.gate:
-                self._db.gate.__exit__()
-            if self._db.is_sqlite and not self._durable:
-                self._db.database.execute_sql(f"PRAGMA synchronous = {settings.get('SQLITE_SYNCHRONOUS')}")
+            self._leave()
         if kind is None:
             counts.commits += 1
             self._tell()
         return False
+
+    def _leave(self) -> None:
+        """Let the next writer in, and let this connection wait for the disk again."""
+        if self._db.gate:
+            self._db.gate.__exit__()
+        if self._db.is_sqlite and not self._durable:
+            self._db.database.execute_sql(f"PRAGMA synchronous = {settings.get('SQLITE_SYNCHRONOUS')}")
 
     def _tell(self) -> None:
         """What follows a commit can't undo it, and so it can't fail it either."""
