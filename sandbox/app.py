@@ -194,6 +194,8 @@ def _wrong_fault(asked: Any) -> str:
     unknown = set(asked) - {"fault", "channel", "operation", "prefix", "next", "delay_s", "times"}
     if unknown:
         return f"unknown: {', '.join(sorted(unknown))}"
+    if not all(isinstance(asked[k], str) for k in ("channel", "operation", "prefix") if k in asked):
+        return "channel, operation and prefix are texts"
     numbers: Mapping[str, Any] = {k: asked[k] for k in ("next", "delay_s", "times") if k in asked}
     return "" if all(_is_seconds(v) and v is not None for v in numbers.values()) else "next, delay_s and times are numbers"
 

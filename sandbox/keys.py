@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from pathlib import Path
 from typing import Iterable
 
@@ -18,8 +19,7 @@ KEYRING = ("sandbox-gateway.keys", "gateway-1", "sandbox-gateway.pub.pem")      
 
 def ensure(folder: Path | None = None) -> None:
     """Make what is missing; what is there stays. Several processes may do it at once: the first one's files count."""
-    folder = folder or settings.secrets_dir()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = _made(folder)
     for name in PAIRS:
         private, public = folder / f"{name}.pem", folder / f"{name}.pub.pem"
         if not private.exists():
@@ -35,15 +35,21 @@ def ensure(folder: Path | None = None) -> None:
 
 def ensure_shared(names: Iterable[str], folder: Path | None = None) -> None:
     """Make shared secrets of these file names, where they are missing."""
-    folder = folder or settings.secrets_dir()
+    folder = _made(folder)
     for name in names:
         if not (folder / name).exists():
             _write_once(folder / name, secrets.token_hex(16).encode())
 
 
+def _made(folder: Path | None) -> Path:
+    folder = folder or settings.secrets_dir()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 def _write_once(path: Path, content: bytes) -> None:
     """Whole or not at all, and never over a file that another process made meanwhile."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")
     descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as out:
         out.write(content)

@@ -137,12 +137,22 @@ def _compile(draft: Draft, doc: Mapping[str, Any], secrets: SecretSource) -> Cha
     work = _Compiler(draft, doc)
     return Channel(
         id=doc.get("id", ""), role=doc.get("role", ""),
-        setting=Setting(doc.get("currency", "CNY"), doc.get("zone") or settings.timezone()),
+        setting=Setting(doc.get("currency", "CNY"), _zone(draft, doc)),
         constants={k: str(v) for k, v in doc.get("constants", {}).items()},
         box=SecretBox(doc.get("secrets", {}), secrets),
         operations={name: work.operation(name, spec) for name, spec in doc.get("operations", {}).items()},
         events={name: work.event(name, spec) for name, spec in doc.get("notices", {}).items()},
         auth=work.auth(doc.get("auth")), tls=_tls(draft, doc))
+
+
+def _zone(draft: Draft, doc: Mapping[str, Any]) -> str:
+    name = doc.get("zone") or settings.timezone()
+    try:
+        clock.zone(name)
+    except (KeyError, ValueError, OSError):      # what ZoneInfo raises for a name there isn't, or that is no name
+        draft.problem(("zone",), f"there is no zone {name!r}; write a name such as Asia/Shanghai")
+        return "UTC"
+    return name
 
 
 def _tls(draft: Draft, doc: Mapping[str, Any]) -> Mapping[str, str]:

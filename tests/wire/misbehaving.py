@@ -22,19 +22,20 @@ class Server:
         self._script: Script = lambda connection: None
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._open: set[socket.socket] = set()
         self._spawn(self._serve)
 
     def then(self, script: Script) -> None:
         self._script = script
 
-    def pause(self, seconds: float) -> None:
-        self._ended.wait(seconds)
-
     def close(self) -> None:
         self._ended.set()
-        self._listener.close()
-        for thread in self._threads:
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in list(self._threads):
             thread.join(5)
+        self._listener.close()
 
     def _spawn(self, run: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=run, args=args, daemon=True)
@@ -42,7 +43,7 @@ class Server:
         thread.start()
 
     def _serve(self) -> None:
-        self._listener.settimeout(0.1)
+        self._listener.settimeout(0.05)
         while not self._ended.is_set():
             with contextlib.suppress(OSError):
                 connection, _ = self._listener.accept()
@@ -50,6 +51,7 @@ class Server:
 
     def _one(self, connection: socket.socket) -> None:
         connection.settimeout(5)
+        self._open.add(connection)
         with contextlib.suppress(OSError), connection:
             while not self._ended.is_set():
                 request = _read_request(connection)
@@ -57,12 +59,8 @@ class Server:
                     return
                 self.requests.append(request)
                 self._script(connection)
-                if self._script is not _answer_of(self._script):
+                if not getattr(self._script, "keeps_open", False):
                     return
-
-
-def _answer_of(script: Script) -> Script | None:
-    return script if getattr(script, "keeps_open", False) else None
 
 
 def _read_request(connection: socket.socket) -> bytes:

@@ -77,6 +77,7 @@ def test_a_right_file_has_no_problem():
     ((*PAID, "verify"), {"text": "{body}", "rsa_sha256": "gateway", "signature": "header.X", "unsigned_when": {"http": 200}},
      (*PAID, "verify", "unsigned_when"), "never believed unsigned"),
     (("tls",), {"certificate": "nothing"}, ("tls", "certificate"), "not a secret kept in a file"),
+    (("zone",), "Asia/Shangai", ("zone",), "there is no zone"),
     (("judge",), [{"then": "failed"}], ("judge", 0), "tests nothing"),
 ], ids=lambda v: ".".join(map(str, v)) if isinstance(v, tuple) else None)
 def test_problems(path, value, at, said):
