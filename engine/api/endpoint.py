@@ -84,8 +84,7 @@ class Endpoint:
         client = self._client(asked, path)
         query, body = self._query(asked), None
         if self.checker is not None:
-            body = asked.json()
-            self.checker.check(body)
+            body = self.checker.check(asked.json())
         once = Once(client.id, self._key(asked), asked.method, asked.path, body)
         return self.run(Call(asked, client, path, query, body, once))
 

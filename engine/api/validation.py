@@ -101,35 +101,40 @@ _MAKERS: dict[Any, Callable[[dict[str, Any]], Test]] = {
 
 # ── the detailed no ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-def _is_whole(checker: Any, value: Any) -> bool:
-    """2.0 is a whole number to JSON Schema; here amounts are integers and nothing else, as they are written."""
-    return type(value) is int
-
-
 def _pattern(validator: Any, pattern: str, value: Any, schema: Schema) -> Iterator[ValidationError]:
     if isinstance(value, str) and not _search(pattern)(value):
         yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
-_Validator = validators.extend(
-    Draft202012Validator, {"pattern": _pattern}, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole))
+_Validator = validators.extend(Draft202012Validator, {"pattern": _pattern})
+
+
+def _whole_numbers(value: Any) -> Any:
+    """JSON has one kind of number: 2.0 is a whole one. From here on it is written as such."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _whole_numbers(inner) for name, inner in value.items()}
+    return [_whole_numbers(inner) for inner in value] if isinstance(value, list) else value
 
 
 class Checker:
-    """One schema, compiled once. `check` returns quietly or raises BAD_REQUEST with every place that is wrong."""
+    """One schema, compiled once."""
 
     def __init__(self, schema: Schema):
         self.schema = schema
         self._accepts = accepts(schema)
         self._validator = _Validator(schema)
 
-    def check(self, value: Any) -> None:
+    def check(self, value: Any) -> Any:
+        """The value, with whole numbers as integers; BAD_REQUEST with every place that is wrong."""
         if self._accepts(value):
-            return
+            return value
         details = [detail for error in self._validator.iter_errors(value) for detail in _details(error)]
         if details:
             details.sort(key=lambda d: d["path"])
             raise Refusal(Code.BAD_REQUEST, sentence(details), details[:DETAILS_MAX])
+        return _whole_numbers(value)
 
 
 def sentence(details: list[dict[str, Any]]) -> str:
