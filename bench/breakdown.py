@@ -17,11 +17,11 @@ from engine import store
 from engine.base import settings
 from engine.flow import outbox
 
-from . import prepare
+from .servers import FACTS_FILE
 from .shops import EngineShop
 from .stopwatch import Stopwatch
 
-WARM_ORDERS = 30
+WARM_ORDERS, BATCH_ORDERS = 30, 15
 TEXT_MAX = 90
 CLIENT = "the client's own work"                # not the engine's: left out of the figures
 WATCHED = {
@@ -31,8 +31,8 @@ WATCHED = {
         "engine.api.endpoint:Endpoint.answer", "engine.api.auth:by_key", "engine.api.validation:Checker.check"),
     "answers": ("engine.api.views:quote", "engine.api.views:new_order", "engine.api.views:payment"),
     "channel: signing, verifying": ("engine.wire.channel:operate", "engine.wire.notices:receive", "engine.wire.notices:answer"),
-    "quote": ("engine.sale:quote", "engine.sale:_price"),
-    "order and payment": ("engine.sale:place", "engine.settling:apply_payment", "engine.runs:context_of_order"),
+    "quote": ("engine.sale:quote", "engine.quoting:price"),
+    "order and payment": ("engine.sale:place", "engine.paying:begin", "engine.settling:apply_payment", "engine.runs:context_of_order"),
     "rules and coupons": ("engine.trade.coupons:apply", "engine.config.rules:RuleSet.matching"),
     "steps": ("engine.flow.executor:run_hooks",),
     "facts": ("engine.steps.context:SaleContext.facts", "engine.steps.context:base_facts"),
@@ -92,38 +92,53 @@ def environ(data: bytes) -> dict[str, Any]:
 
 
 def main(orders: int) -> dict[str, Any]:
-    facts = prepare.main(0, 100)
+    facts = json.loads((settings.data_dir() / FACTS_FILE).read_text(encoding="utf-8"))
     from engine.api.wsgi import app            # starts this process as an API process
 
     client = Client(app, facts, str(settings.secrets_dir()))
     for _ in range(WARM_ORDERS):
         client.buy()
     found = counted(client)
-    with Stopwatch(WATCHED, rest=CLIENT) as watch:
-        cpu_before = time.process_time()
-        for _ in range(orders):
-            client.buy()
-        watch.stop()
-        cpu_s = time.process_time() - cpu_before
-    client_s = watch.seconds.pop(CLIENT)
-    parts = sorted(watch.seconds.items(), key=lambda item: -item[1])
+    seconds, calls, cpu_ms = quietest(client, max(1, orders // BATCH_ORDERS))
+    parts = sorted(seconds.items(), key=lambda item: -item[1])
     return {**found, "database": "sqlite" if store.trade.is_sqlite else "postgresql",
-            "ms_per_order": 1000 * sum(watch.seconds.values()) / orders, "client_ms": 1000 * client_s / orders,
-            "cpu_ms": 1000 * (cpu_s - client_s) / orders,
-            "parts": {part: {"us": 1e6 * s / orders, "calls": watch.calls[part] / orders} for part, s in parts}}
+            "ms_per_order": 1000 * sum(seconds.values()), "cpu_ms": cpu_ms,
+            "parts": {part: {"us": 1e6 * s, "calls": calls[part]} for part, s in parts}}
+
+
+def quietest(client: Client, batches: int) -> tuple[dict[str, float], dict[str, float], float]:
+    """(seconds by part, calls by part, CPU in ms) of an order, in the batch that was disturbed least."""
+    best: tuple[dict[str, float], dict[str, float], float] = {}, {}, 0.0
+    with Stopwatch(WATCHED, rest=CLIENT) as watch:
+        for _ in range(batches):
+            watch.reset()
+            cpu_before = time.process_time()
+            for _ in range(BATCH_ORDERS):
+                client.buy()
+            watch.stop()
+            cpu_s = time.process_time() - cpu_before - watch.seconds.pop(CLIENT)
+            if not best[0] or sum(watch.seconds.values()) < sum(best[0].values()) * BATCH_ORDERS:
+                best = ({part: s / BATCH_ORDERS for part, s in watch.seconds.items()},
+                        {part: n / BATCH_ORDERS for part, n in watch.calls.items()}, 1000 * cpu_s / BATCH_ORDERS)
+    return best
 
 
 def counted(client: Client) -> dict[str, Any]:
     """Statements (BEGIN and COMMIT are not among them) and commits of one order, then of the worker's part."""
+    drain()
     store.counts.reset(record=True)
     client.buy()
     texts = [text for text in store.counts.log if not text.startswith("BEGIN")]
     found = {"statements": len(texts), "commits": store.counts.commits,
              "texts": [(_short(text), count) for text, count in Counter(map(_short, texts)).items()]}
     store.counts.reset()
+    drain()
+    return {**found, "worker_statements": store.counts.statements, "worker_commits": store.counts.commits}
+
+
+def drain() -> None:
     while outbox.drain():
         pass
-    return {**found, "worker_statements": store.counts.statements, "worker_commits": store.counts.commits}
 
 
 def _short(text: str) -> str:

@@ -17,11 +17,11 @@ def generate(scenes: int, base: Path = ROOT) -> dict[str, str]:
     files = {f"{kind}/{path.name}": path.read_text(encoding="utf-8")
              for kind in KEPT for path in sorted((base / kind).glob("*.yaml"))}
     channel, message = _channel(files), _message(files)
-    for n in range(max(1, scenes // SCENES_PER_LINE)):
+    for n in range(-(-scenes // SCENES_PER_LINE)):
         files[f"lines/line-{n:03d}.yaml"] = _line(n, message)
-    for n in range(max(2, scenes // SCENES_PER_PRODUCT)):
+    for n in range(-(-scenes // SCENES_PER_PRODUCT)):
         files[f"products/product-{n:04d}.yaml"] = _product(n)
-    for n in range(max(1, scenes // SCENES_PER_COUPON)):
+    for n in range(scenes // SCENES_PER_COUPON):
         files[f"coupons/coupon-{n:04d}.yaml"] = _coupon(n)
     for n in range(scenes):
         files[f"scenes/scene-{n:05d}.yaml"] = _scene(n, channel)

