@@ -196,8 +196,8 @@ def _verified(op: Operation, scope: Scope, now_ms: int) -> bool:
     try:
         signing.verify(op.checks, scope, now_ms)
         return True
-    except Unverified:
-        if op.unsigned_when and op.unsigned_when(scope.message, scope.message.tree):
+    except Unverified as error:
+        if error.code == "signature_missing" and op.unsigned_when and op.unsigned_when(scope.message, scope.message.tree):
             return False
         raise
 

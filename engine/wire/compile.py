@@ -18,7 +18,7 @@ from .secrets import SecretBox, SecretSource
 from .signing import Check, Signer
 from .templates import Draft, Path, Scope, Template
 from .tokens import Kept
-from .vocabulary import OPEN_FACTS, OPERATIONS
+from .vocabulary import BUILTINS, OPEN_FACTS, OPERATIONS
 
 METHODS = ("get", "post", "put", "patch", "delete")
 BODIES = ("json", "form", "form_brackets", "xml", "text")
@@ -131,9 +131,7 @@ def draft_of(doc: Mapping[str, Any]) -> Draft:
 
 
 def _compile(draft: Draft, doc: Mapping[str, Any], secrets: SecretSource) -> Channel:
-    both = set(doc.get("constants", {})) & set(doc.get("secrets", {}))
-    for name in both:
-        draft.problem(("constants", name), f"{name!r} is also a secret")
+    _check_names(draft, doc)
     work = _Compiler(draft, doc)
     return Channel(
         id=doc.get("id", ""), role=doc.get("role", ""),
@@ -143,6 +141,16 @@ def _compile(draft: Draft, doc: Mapping[str, Any], secrets: SecretSource) -> Cha
         operations={name: work.operation(name, spec) for name, spec in doc.get("operations", {}).items()},
         events={name: work.event(name, spec) for name, spec in doc.get("notices", {}).items()},
         auth=work.auth(doc.get("auth")), tls=_tls(draft, doc))
+
+
+def _check_names(draft: Draft, doc: Mapping[str, Any]) -> None:
+    taken = set(BUILTINS) if "auth" in doc else set(BUILTINS) - {"token"}
+    for part in ("constants", "secrets"):
+        for name in doc.get(part, {}):
+            if name in taken:
+                draft.problem((part, name), f"{name!r} is a built-in name: choose another")
+            elif part == "constants" and name in draft.secrets:
+                draft.problem((part, name), f"{name!r} is also a secret")
 
 
 def _zone(draft: Draft, doc: Mapping[str, Any]) -> str:

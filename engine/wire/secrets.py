@@ -44,7 +44,8 @@ class Places:
         else:
             path = self.path(reference["file"])
             if path.is_dir():
-                return {entry.stem: self._file(entry, name) for entry in sorted(path.iterdir()) if entry.is_file()}
+                entries = [entry for entry in sorted(path.iterdir()) if entry.is_file() and entry.name[0] != "."]
+                return {entry.stem: self._file(entry, name) for entry in entries}
             text = self._file(path, name)
         return codecs.read_json(text) if reference.get("as") == "keyring" and text.lstrip()[:1] == "{" else text
 

@@ -142,10 +142,10 @@ class Draft:
     def getter(self, name: str, allowed: frozenset[str], path: Path) -> tuple[Callable[[Scope], Any], str]:
         """The closure that finds a name's value, and its kind. Reports a name that can't be used here."""
         head, dot, rest = name.partition(".")
-        if not dot and (name in self.constants or name in self.secrets):
-            return self._own(name, path)
         if name in BUILTINS and name in allowed:
             return _MESSAGE_NAMES.get(name) or _named(name), BUILTINS[name].kind
+        if not dot and (name in self.constants or name in self.secrets):
+            return self._own(name, path)
         if dot and f"{head}." in allowed:
             return _part(head, rest), "text"
         if "facts" in allowed and (kind := fact_kind(name)):

@@ -260,6 +260,7 @@ ALIPAY_TRADE = '{"code":"10000","trade_no":"T1","out_trade_no":"P1","note":"a } 
     ('{{ "sign" : "{s}" , "alipay_trade_query_response" : {m} }}', ALIPAY_TRADE, "succeeded"),
     ('{{"alipay_trade_query_response":{m} ,"sign":"{s}"}}', ALIPAY_TRADE.replace("9.90", "9.91"), "unknown"),
     ('{{"error_response":{m}}}', '{"code":"40004","sub_code":"isv.invalid"}', "failed"),
+    ('{{"error_response":{m},"sign":"{s}"}}', '{"code":"40004","sub_code":"isv.invalid"}', "unknown"),
     ('{{"error_response":{m}}}', '{"code":"10000","trade_status":"TRADE_SUCCESS","out_trade_no":"P1"}', "unknown"),
     ('{{"alipay_trade_query_response":{m}}}', ALIPAY_TRADE, "unknown"),
 ])

@@ -50,6 +50,15 @@ def test_it_does_not_hold(given, then, said):
     assert any(line.startswith(said) or said in line for line in differences), differences
 
 
+def test_a_token_that_was_fetched_is_given():
+    auth = {"post": "/token", "token": "t", "header": {"X-Token": "Bearer {token}"}}
+    doc = plain(auth=auth, secrets={k: v for k, v in DOC["secrets"].items() if k != "token"},
+                operations={"pay": {"post": "/pay", "judge": [{"http": 200, "then": "pending"}]}},
+                test_secrets={"key": "test:ours"})
+    example = {"name": "x", "given": {**PAY, "token": "tok-1"}, "then": {"headers": {"X-Token": "Bearer tok-1"}}}
+    assert run_example(doc, example) == []
+
+
 def test_real_secrets_are_never_read(monkeypatch):
     monkeypatch.setenv("TOKEN", "real")
     doc = plain(secrets={**DOC["secrets"], "token": {"env": "TOKEN"}}, test_secrets={"key": "test:ours", "gateway": "test:theirs"})

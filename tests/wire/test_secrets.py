@@ -103,6 +103,7 @@ def test_a_keyring_folder_while_keys_rotate(folder):
     with pytest.raises(Unverified) as refused:
         list(held.candidates("s", "k2"))
     assert refused.value.code == "key_unknown"
+    (ring / ".k2.pem.draft").write_text("half a k")
     (ring / "k2.pem").write_text(THEIRS["public_key"])
     assert len(list(held.candidates("s", "k2"))) == 1 and len(list(held.candidates("s", None))) == 2
 
