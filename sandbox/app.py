@@ -143,7 +143,8 @@ def _control(app: Flask, state: State, gateway: Gateway, files: Files) -> None:
 
     @app.post("/_sandbox/payments/<channel_id>/<no>/<deed_word>")
     def by_hand(channel_id: str, no: str, deed_word: str) -> Any:
-        return _end(state, gateway, "payment", channel_id, no, {"pay": "succeeded", "cancel": "closed", "fail": "failed"}.get(deed_word))
+        end = {"pay": "succeeded", "cancel": "closed", "fail": "failed"}.get(deed_word)
+        return _end(state, gateway, "payment", channel_id, no, end)
 
     @app.post("/_sandbox/upstream/<channel_id>/<no>/<deed_word>")
     def supply(channel_id: str, no: str, deed_word: str) -> Any:

@@ -101,4 +101,5 @@ class Timekeeper:
             reply = self._http.request("POST", url, body=said.body, headers=said.headers, redirect=False)
         except urllib3.exceptions.HTTPError as error:
             return False, type(error).__name__
-        return speaking.acknowledged(side, event, reply.status, reply.data), f"{reply.status} {reply.data[:200].decode(errors='replace')}"
+        said = f"{reply.status} {reply.data[:200].decode(errors='replace')}"
+        return speaking.acknowledged(side, event, reply.status, reply.data), said

@@ -55,7 +55,7 @@ LINES_MAX, LINES_HARD_MAX, LONG_SHARE = 350, 450, 0.1
 FUNCTION_MAX = 70
 WIDTH_MAX, WIDTH_HARD_MAX, WIDE_SHARE = 120, 132, 0.03
 # Texts that name a machine or a registry; written in halves so that this file does not hold them itself.
-PLACES = re.compile("|".join(("/wo" "rk/", "/ro" "ot/", "/ho" "me/", "/opt/py" "pi", "py" "pi\\.org", "pythonho" "sted",
+PLACES = re.compile("|".join(("/wo" "rk/(?:main|shared)", "/ro" "ot/", "/ho" "me/", "/opt/py" "pi", "py" "pi\\.org", "pythonho" "sted",
                               "registry\\.np" "mjs", "deb\\.deb" "ian", "registry\\.ya" "rnpkg", "mirr" "ors?\\.")))
 TEXTS = (".py", ".sh", ".md", ".toml", ".yaml", ".json", ".html", ".js", ".mjs", ".css", ".sql", ".cfg", ".txt", "")
 

@@ -75,7 +75,8 @@ ORDER_BRIEF = named("OrderBrief", thing("订单摘要", "An order's key fields",
 NEW_ORDER = named("NewOrder", thing("新订单", "The order as it was placed", {
     **_ORDER, "lines": listed("商品行", "Lines", LINE), "discounts": listed("优惠", "What lowered the price", DISCOUNT),
     "claim_token": maybe(text("认领凭证", "For a guest, this once: binds the order to a buyer later", 64)),
-    "payment": {"anyOf": [PAYMENT, {"type": "null"}], "title": "The first payment, when one was asked for", "x-title-zh": "首笔支付"}}, "*"))
+    "payment": {"anyOf": [PAYMENT, {"type": "null"}], "title": "The first payment, when one was asked for",
+                "x-title-zh": "首笔支付"}}, "*"))
 
 ENTITLEMENT = named("Entitlement", thing("权益", "What a buyer may do", {
     "no": _NO, "order": _NO, "right": text("权益", "Right", 64), "state": choice("状态", "State", "active", "revoked"),
@@ -128,7 +129,8 @@ POOL = named("Pool", thing("资金池", "A partner's pool", {
     "available": whole("可用", "What can be drawn", 0, None), "topped_up": whole("累计充值", "Topped up", 0, None),
     "drawn": whole("累计扣减", "Drawn", 0, None), "returned": whole("累计退回", "Returned", 0, None)}, "*"))
 
-_SCENE = {"id": text("场景", "Scene", 64), "title": TITLE, "terminal": text("端", "Terminal", 16), "method": text("售卖方式", "Method", 24),
+_SCENE = {"id": text("场景", "Scene", 64), "title": TITLE, "terminal": text("端", "Terminal", 16),
+          "method": text("售卖方式", "Method", 24),
           "login": choice("登录方式", "Login", "required", "guest"), "line": text("业务线", "Business line", 64), "currency": CURRENCY}
 SCENES = named("SceneList", thing("场景列表", "The scenes this key may sell in", {
     "items": listed("场景", "Scenes", named("SceneBrief", thing("场景摘要", "A scene's key fields", _SCENE, "*"))),
@@ -149,4 +151,5 @@ SCENE = named("Scene", thing("场景", "What can be sold here, and how", {
         **CHANNEL["properties"], "conditional": flag("有条件", "Only offered when its condition holds")}, "*")),
     "tenders": listed("支付方式", "How orders are paid", text("方式", "Tender", 16)),
     "quote_holds_s": {"type": "number", "title": "How long a quote holds, in seconds", "x-title-zh": "报价有效期（秒）"},
-    "pay_within_s": {"type": "number", "title": "How long an order waits for its payment, in seconds", "x-title-zh": "支付期限（秒）"}}, "*"))
+    "pay_within_s": {"type": "number", "title": "How long an order waits for its payment, in seconds",
+                     "x-title-zh": "支付期限（秒）"}}, "*"))

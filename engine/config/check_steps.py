@@ -47,9 +47,21 @@ def check_line(shelf: Shelf, vocabulary: Vocabulary, id: str, line: Mapping[str,
         condition = _when(shelf, step.options, step, step.path, scope, faults)
         if step.flow not in unused and out_of_reach(condition, (known for _, known in _running(step.flow, scope))):
             faults.append(_unreachable((*step.path, "when")))
+    faults += _price_begins(vocabulary, line)
     faults += (Fault((flow,), "unreachable", f"no scene of this line runs the flow {flow}", expected=why, at_key=True)
                for flow, why in unused.items())
     shelf.add_all("lines", id, faults)
+
+
+def _price_begins(vocabulary: Vocabulary, line: Mapping[str, Any]) -> list[Fault]:
+    """Without a first step that makes the lines, at all times, an order would cost nothing."""
+    makers = sorted(name for name, spec in vocabulary.steps.items() if spec.makes_lines)
+    steps = [step for step in placed(line) if step.place == "quote.price"]
+    if not makers or steps and steps[0].name in makers and "when" not in steps[0].options:
+        return []
+    path = steps[0].path if steps else ("quote",) if "quote" in line else ()
+    return [Fault(path, "price-begins", "a price begins with a step that makes the lines, without a condition",
+                  found=shown(steps[0].name) if steps else "no step at quote.price", expected=either(makers))]
 
 
 def _spec(vocabulary: Vocabulary, step: Placed, faults: list[Fault]) -> StepSpec | None:

@@ -14,6 +14,7 @@ class StepSpec:
     kind         pure (reads) · write (in the phase's transaction) · call (an outside call: a phase of its own)
     undo         name of the step that compensates it, when it has one
     opens_work   it opens work orders, which may keep the order from completing
+    makes_lines  it makes the order's lines: a price begins with such a step
     """
     name: str
     about: str
@@ -22,6 +23,7 @@ class StepSpec:
     kind: str
     undo: str | None = None
     opens_work: bool = False
+    makes_lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,17 @@ from .checks import _TITLE
 from .context import SaleContext
 from .registry import step
 
-_AMOUNT = {"anyOf": [{"type": "string"}, {"type": "number"}]}
+_AMOUNT = {"type": ["string", "number"], "format": "money"}
 
 
-@step("quote.price", "pure")
+@step("quote.price", "pure", makes_lines=True)
 def list_price(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
     """Every line at the list price of its SKU."""
     pricing.list_price(ctx.price, ctx.chosen)
     return {"subtotal_minor": ctx.price.subtotal_minor}
 
 
-@step("quote.price", "pure")
+@step("quote.price", "pure", makes_lines=True)
 def partner_price(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
     """Every line at the price agreed with the partner."""
     if ctx.partner is None:
@@ -37,7 +37,7 @@ def adjust(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
     if "percent" in params:
         amount_minor = money.percent_of(ctx.price.payable_minor, params["percent"])
     else:
-        amount_minor = money.parse_major(params.get("amount", 0), ctx.price.currency)
+        amount_minor = params.get("amount", 0)
     taken = ctx.price.discount("adjustment", "adjust", params["label"], amount_minor, [line["n"] for line in ctx.price.lines])
     return {"amount_minor": taken}
 

@@ -14,20 +14,21 @@ _steps: dict[str, Step] = {}
 
 
 def _spec(name: str, about: str, at: str, kind: str, params: Mapping[str, Any] | None, required: tuple[str, ...],
-          undo: str | None, opens_work: bool = False) -> StepSpec:
+          undo: str | None, **traits: bool) -> StepSpec:
     places = frozenset(at.split())
     known = {f"{flow}.{hook.name}" for flow, hooks in FLOWS.items() for hook in hooks}
     if places - known:
         raise ValueError(f"step {name}: no such place {sorted(places - known)}")
     schema = {"type": "object", "properties": dict(params or {}), "required": list(required), "additionalProperties": False}
-    return StepSpec(name, inspect.cleandoc(about), schema, places, kind, undo, opens_work)
+    return StepSpec(name, inspect.cleandoc(about), schema, places, kind, undo, **traits)
 
 
 def step(at: str, kind: str, *, params: Mapping[str, Any] | None = None, required: tuple[str, ...] = (),
-         undo: str | None = None, opens_work: bool = False) -> Callable:
-    """Register a pure or write step under its function's name. `at`: the places it may stand in, blank-separated."""
+         undo: str | None = None, **traits: bool) -> Callable:
+    """Register a pure or write step under its function's name. `at`: the places it may stand in, blank-separated;
+    `traits`: what StepSpec knows besides (opens_work, makes_lines)."""
     def register(fn: Callable) -> Callable:
-        _add(Step(_spec(fn.__name__, fn.__doc__ or "", at, kind, params, required, undo, opens_work), run=fn))
+        _add(Step(_spec(fn.__name__, fn.__doc__ or "", at, kind, params, required, undo, **traits), run=fn))
         return fn
     return register
 

@@ -11,6 +11,7 @@ from .notices import answer, receive
 from .secrets import Given, Places
 from .verifier import check_verify, compile_verifier
 
-__all__ = ["load", "declares", "needs_call", "needs_facts", "operate", "operation_of", "receive", "answer", "forbid_in", "check_channel",
+__all__ = ["load", "declares", "needs_call", "needs_facts", "operate", "operation_of", "receive", "answer", "forbid_in",
+           "check_channel",
            "check_verify", "compile_verifier", "run_example", "Channel", "Given", "IncomingRequest", "Notice",
            "NoticeRejected", "Outcome", "Places", "Verified", "WireError"]

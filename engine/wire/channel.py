@@ -32,7 +32,8 @@ from .templates import Scope
 from .vocabulary import SAME_AS
 
 __all__ = ["compile_channel", "load", "forbid_in", "declares", "needs_call", "needs_facts", "operate", "receive", "answer",
-           "operation_of", "prepare", "conclude", "for_client", "Channel", "IncomingRequest", "Notice", "NoticeRejected", "Outcome", "WireError"]
+           "operation_of", "prepare", "conclude", "for_client", "Channel", "IncomingRequest", "Notice", "NoticeRejected",
+           "Outcome", "WireError"]
 
 ANSWER_BYTES_MAX = 1 << 20
 GOOD = ("succeeded", "pending", "accepted", "partial", "closed")

@@ -38,7 +38,8 @@ class Stage:
         for name in [n for n in os.environ if n.startswith("SALEWRIGHT_")]:
             del os.environ[name]
         os.environ.update(SALEWRIGHT_DATA_DIR=str(self.folder / "var"), SALEWRIGHT_PORT=str(base), SALEWRIGHT_HOST=HOST,
-                          SALEWRIGHT_LOG_LEVEL="INFO" if self._verbose else "ERROR", SALEWRIGHT_SWEEP_EVERY_S="1", SALEWRIGHT_ASK_AFTER_S="2",
+                          SALEWRIGHT_LOG_LEVEL="INFO" if self._verbose else "ERROR",
+                          SALEWRIGHT_SWEEP_EVERY_S="1", SALEWRIGHT_ASK_AFTER_S="2",
                           SALEWRIGHT_JOB_LEASE_S="3", SALEWRIGHT_CALL_LEASE_S="3")
         made = make_ready()
         self.key = made["api_key"]
