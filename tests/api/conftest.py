@@ -18,7 +18,8 @@ def gateway() -> Iterator[Gateway]:
     server.close()
 
 
-def _open(monkeypatch: pytest.MonkeyPatch, gateway: Gateway) -> Api:
+def opened(monkeypatch: pytest.MonkeyPatch, gateway: Gateway) -> Api:
+    """The shop of `shop.py`, live in this process, with the gateway as its channels' other side."""
     monkeypatch.setenv("SALEWRIGHT_SANDBOX_URL", gateway.url)
     monkeypatch.setenv("SALEWRIGHT_PUBLIC_URL", "http://api.example")
     write_secrets(settings.secrets_dir())
@@ -27,9 +28,9 @@ def _open(monkeypatch: pytest.MonkeyPatch, gateway: Gateway) -> Api:
 
 @pytest.fixture
 def api(database, gateway, monkeypatch) -> Api:
-    return _open(monkeypatch, gateway)
+    return opened(monkeypatch, gateway)
 
 
 @pytest.fixture
 def lite(sqlite_database, gateway, monkeypatch) -> Api:
-    return _open(monkeypatch, gateway)
+    return opened(monkeypatch, gateway)

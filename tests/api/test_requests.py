@@ -11,6 +11,7 @@ from engine import sale, store
 from engine.api.asked import BODY_MAX, Asked
 from engine.base.errors import Code, Refusal
 from tests.api.client import everything
+from tests.api.conftest import opened
 
 ORDERS = "/v1/orders"
 GOOD = json.dumps({"scene": "filings-pc", "items": [{"sku": "filing/standard"}]}).encode()
@@ -125,14 +126,14 @@ def test_a_database_that_is_gone_is_said_so_and_connected_to_anew(lite, monkeypa
 
 
 def test_a_server_that_was_restarted_costs_at_most_one_answer(postgresql_database, gateway, monkeypatch):
-    from tests.api.conftest import _open
-
-    api = _open(monkeypatch, gateway)
+    api = opened(monkeypatch, gateway)
     assert api.post(ORDERS, raw=GOOD, once="k1").status == 201
     postgresql_database.server.cut_connections(postgresql_database.name)
     seen = [api.get("/v1/buyers/nobody") for _ in range(2)]
     assert seen[0]["code"] in ("database_busy", "not_found") and seen[1]["code"] == "not_found"
     assert api.post(ORDERS, raw=GOOD, once="k2").status == 201
+    for db in store.LOGICAL.values():          # what nobody asked since is still broken
+        db.close()
 
 
 # ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────────
