@@ -49,7 +49,7 @@ def today_ms() -> int:
 
 
 def _drawn_since(partner_id: str, since_ms: int) -> int:
-    return store.query(store.trade, "SELECT COALESCE(SUM(amount), 0) FROM pool_log WHERE partner_id = ? AND kind = 'draw' AND "
+    return store.query(store.trade, "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM pool_log WHERE partner_id = ? AND kind = 'draw' AND "
                                     "at_ms >= ?", (partner_id, since_ms))[0][0]
 
 

@@ -84,21 +84,21 @@ class Visitor:
         self.client = world.client(login, lang)
         self._token = worlds.token(world.app)
 
-    def get(self, path: str, status: int = 200) -> str:
-        answer = self.client.get(f"/console{path}")
-        assert answer.status_code == status, f"{path}: {answer.status} {answer.get_data(as_text=True)[-1500:]}"
+    def get(self, where: str, status: int = 200) -> str:
+        answer = self.client.get(f"/console{where}")
+        assert answer.status_code == status, f"{where}: {answer.status} {answer.get_data(as_text=True)[-1500:]}"
         return answer.get_data(as_text=True)
 
-    def post(self, path: str, status: int = 302, confirmed: bool = True, **form: Any) -> Any:
-        answer = self.client.post(f"/console{path}", data={"csrf_token": self._token, **form,
+    def post(self, where: str, status: int = 302, confirmed: bool = True, **form: Any) -> Any:
+        answer = self.client.post(f"/console{where}", data={"csrf_token": self._token, **form,
                                                             **({"confirmed": "yes"} if confirmed else {})})
-        assert answer.status_code == status, f"{path}: {answer.status} {answer.get_data(as_text=True)[-1500:]}"
+        assert answer.status_code == status, f"{where}: {answer.status} {answer.get_data(as_text=True)[-1500:]}"
         return answer
 
-    def send(self, path: str, status: int = 200, **body: Any) -> dict[str, Any]:
+    def send(self, where: str, status: int = 200, **body: Any) -> dict[str, Any]:
         """JSON as the editor's script sends it."""
-        answer = self.client.post(f"/console{path}", json=body, headers={"X-CSRFToken": self._token, "Accept": "application/json"})
-        assert answer.status_code == status, f"{path}: {answer.status} {answer.get_data(as_text=True)[:1500]}"
+        answer = self.client.post(f"/console{where}", json=body, headers={"X-CSRFToken": self._token, "Accept": "application/json"})
+        assert answer.status_code == status, f"{where}: {answer.status} {answer.get_data(as_text=True)[:1500]}"
         return answer.get_json()
 
     def follow(self, answer: Any) -> str:
