@@ -1,4 +1,4 @@
-"""The sandbox over HTTP: the channels' own addresses, the cashier page for buyers, and `/_sandbox/…` for tests and people."""
+"""The sandbox over HTTP: the channels' own addresses, the buyers' cashier page, `/_sandbox/…` for tests and people."""
 from __future__ import annotations
 
 import time
@@ -80,7 +80,8 @@ def _answered(side: Side, call: Call, ended: Ended) -> Any:
     if "error_done" in faults:
         return "<html><body>502 Bad Gateway</body></html>", 502
     try:
-        said = speaking.answer(side, call.operation, ended.state, ended.fields, ended.client_value, "forged_answer" in faults)
+        said = speaking.answer(side, call.operation, ended.state, ended.fields, ended.client_value,
+                               "forged_answer" in faults)
     except speaking.CannotSay as error:
         return jsonify(code="cannot_say", message=str(error)), 500
     return Response(said.body, said.status, said.headers)
@@ -127,7 +128,8 @@ def _control(app: Flask, state: State, gateway: Gateway, files: Files) -> None:
             if wrong:
                 return jsonify(code="bad_request", message=wrong), 400
             state.ask_fault({k: v for k, v in asked.items() if k != "next"}, int(asked.get("next", 1)))
-        return jsonify(faults=[{**row["detail"], "next": row["remaining"]} for row in state.faults()], known=deeds.ABOUT_FAULTS)
+        return jsonify(faults=[{**row["detail"], "next": row["remaining"]} for row in state.faults()],
+                       known=deeds.ABOUT_FAULTS)
 
     @app.route("/_sandbox/settings", methods=["GET", "POST"])
     def settings() -> Any:
@@ -174,8 +176,8 @@ def _lister(state: State, gateway: Gateway, kind: str) -> Any:
 
 
 def _shown(state: State, gateway: Gateway, row: Row) -> dict[str, Any]:
-    shown = {name: row[name] for name in ("channel", "no", "state", "channel_no", "amount_minor", "currency", "made_at_ms",
-                                          "done_at_ms", "facts")}
+    shown = {name: row[name] for name in ("channel", "no", "state", "channel_no", "amount_minor", "currency",
+                                          "made_at_ms", "done_at_ms", "facts")}
     if row["kind"] == "payment":
         shown["cashier"] = gateway.cashier_url(row)
     return {**shown, "notices": state.sayings(row["id"])}
@@ -198,7 +200,8 @@ def _wrong_fault(asked: Any) -> str:
     if not all(isinstance(asked[k], str) for k in ("channel", "operation", "prefix") if k in asked):
         return "channel, operation and prefix are texts"
     numbers: Mapping[str, Any] = {k: asked[k] for k in ("next", "delay_s", "times") if k in asked}
-    return "" if all(_is_seconds(v) and v is not None for v in numbers.values()) else "next, delay_s and times are numbers"
+    right = all(_is_seconds(v) and v is not None for v in numbers.values())
+    return "" if right else "next, delay_s and times are numbers"
 
 
 def _is_seconds(value: Any) -> bool:

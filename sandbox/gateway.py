@@ -1,7 +1,7 @@
 """What the gateway does: takes payments, refunds, supplier orders and messages, and lets time pass over them.
 
-A *deed* is one such thing. It is written first and told afterwards, so an answer or a notice can be lost without losing the
-deed: that is what an engine has to live with. Nothing here knows a channel; files say how things are said.
+A *deed* is one such thing. It is written first and told afterwards, so an answer or a notice can be lost without losing
+the deed: that is what an engine has to live with. Nothing here knows a channel; files say how things are said.
 """
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PAY_AFTER_S = 0.3
 # How a fault spoils the answer to a call …
 ANSWER_FAULTS = frozenset({"slow", "error_done", "timeout_done", "forged_answer"})
 # … and what a deed goes through afterwards.
-DEED_FAULTS = frozenset({"lost", "late", "repeated", "reordered", "forged", "duplicate_success", "wrong_amount", "declined",
-                         "unpaid"})
+DEED_FAULTS = frozenset({"lost", "late", "repeated", "reordered", "forged", "duplicate_success", "wrong_amount",
+                         "declined", "unpaid"})
 ABOUT_FAULTS = {
     "slow": "the answer comes after delay_s",
     "error_done": "the deed is done and the answer is HTTP 500",
@@ -97,12 +97,14 @@ class Gateway:
             return "failed", held, f"the payment is {held['state']}"
         return "pending", held, ""
 
-    def _begin(self, side: Side, call: Call, kind: str, no: str, state: str, amount_minor: int = 0, parent_no: str = "") -> Row:
+    def _begin(self, side: Side, call: Call, kind: str, no: str, state: str, amount_minor: int = 0,
+               parent_no: str = "") -> Row:
         facts = call.facts
         faults = self.state.use_faults(side.id, call.operation, no, DEED_FAULTS)
         currency = facts.get("payment.currency") or facts.get("upstream.currency") or side.setting.currency
         return self.state.begin(side.id, kind, no, state, {
-            "parent_no": parent_no, "amount_minor": amount_minor, "currency": currency, "facts": facts, "faults": faults})
+            "parent_no": parent_no, "amount_minor": amount_minor, "currency": currency, "facts": facts,
+            "faults": faults})
 
     def _query(self, side: Side, call: Call) -> tuple[str, Row | None, str]:
         deed = self._asked(side, call)
@@ -164,7 +166,8 @@ class Gateway:
         if "forged" in faults and not self.state.sayings(deed["id"]):
             self.state.plan("notice", deed["id"], 0, state="succeeded", forged=True, attempts_max=2)
         if deed["state"] == "pending" and by_himself and not faults & {"unpaid", "forged"}:
-            self.state.plan("end", deed["id"], self.pay_after_s(), state="failed" if "declined" in faults else "succeeded")
+            self.state.plan("end", deed["id"], self.pay_after_s(),
+                            state="failed" if "declined" in faults else "succeeded")
 
     def end(self, deed: Row, state: str) -> bool:
         """A deed comes to its end, once; its notices are planned. False when it had ended before."""

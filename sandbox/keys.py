@@ -1,4 +1,4 @@
-"""The keys of the sandbox and of its merchant: made once, kept in the secrets folder, read from there by both processes."""
+"""The keys of the sandbox and of its merchant: made once, kept in the secrets folder, read there by both processes."""
 from __future__ import annotations
 
 import os
@@ -63,7 +63,8 @@ def _write_once(path: Path, content: bytes) -> None:
 
 def _private_pem() -> bytes:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                             serialization.NoEncryption())
 
 
 def _public_pem(private: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Reading a channel file in reverse, first half: which operation is this request, what does it say, is its signature right.
+"""Reading a channel file in reverse, first half: which operation is a request, what does it say, is it signed rightly.
 
 A request was made by filling templates; matching the same templates against what came gives the facts back.
 """
@@ -166,7 +166,8 @@ class Side:
                 raw = cast.read(raw, self.setting)
         except Unreadable:
             return False
-        known, key = (call.facts, key_of(hole.name, hole.kind)) if templates.fact_kind(hole.name) else (call.names, hole.name)
+        is_fact = templates.fact_kind(hole.name) is not None
+        known, key = (call.facts, key_of(hole.name, hole.kind)) if is_fact else (call.names, hole.name)
         return known.setdefault(key, raw) == raw
 
     # --- signatures
@@ -190,7 +191,8 @@ class Side:
                 raw = codecs.decode_bytes(signature, signer.encode)
             except Unreadable:
                 return False
-            return any(crypto.rsa_matches(signer.digest, key, data, raw) for key in self.box.candidates(signer.secret, None))
+            return any(crypto.rsa_matches(signer.digest, key, data, raw)
+                       for key in self.box.candidates(signer.secret, None))
         key = signer.secret if needs == "none" else self.box.bytes(signer.secret)
         expected = codecs.encode_bytes(crypto.sign(signer.digest, key, data), signer.encode)
         return hmac.compare_digest(expected.encode(), signature.encode())

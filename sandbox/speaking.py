@@ -27,7 +27,8 @@ class CannotSay(Exception):
     """The channel file has no way to say this."""
 
 
-def answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], client_value: str, forged: bool = False) -> Said:
+def answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], client_value: str, forged: bool = False
+           ) -> Said:
     """The answer to an operation that ended in `state`, with what is known of it. `forged` spoils the signature."""
     op = side.channel.operations[operation]
     tree: dict[str, Any] = {}
@@ -72,7 +73,8 @@ def events_of(side: Side) -> Mapping[str, Event]:
 
 # --- from our words to theirs
 
-def _write_fields(side: Side, take: mapping.Take, match: Mapping[str, Template], fields: Mapping[str, Any], tree: dict) -> None:
+def _write_fields(side: Side, take: mapping.Take, match: Mapping[str, Template], fields: Mapping[str, Any],
+                  tree: dict[str, Any]) -> None:
     expected = {name: template.text(side.scope()) for name, template in match.items()}
     for field in take.fields:
         value = expected.get(field.name, fields.get(field.key))
@@ -102,7 +104,7 @@ def _client_holes(side: Side, op: Operation) -> list[Hole]:
 
 
 def _make_hold(op: Operation, state: str, tree: dict[str, Any]) -> int:
-    """Writes into the tree what makes the file judge this answer as `state`; returns the HTTP status that goes with it."""
+    """Writes into the tree what makes the file judge this answer as `state`; returns the HTTP status it takes."""
     state_words = next((f.words for f in op.take.fields if f.kind == "state" and f.words), {})
     for rule in op.rules:
         if rule.then != state and not (rule.then == mapping.STATE_AS_TAKEN and state in state_words.values()):
@@ -142,7 +144,8 @@ def _close_up(side: Side, spec: Any, tree: dict[str, Any], name: str) -> dict[st
     for step in reversed(steps):
         outer: dict[str, Any] = {}
         if "in" in step:
-            paths.put(outer, tuple(name + part[1:] if part.startswith("*") else part for part in paths.split(step["in"])), tree)
+            inside = tuple(name + part[1:] if part.startswith("*") else part for part in paths.split(step["in"]))
+            paths.put(outer, inside, tree)
         elif "json" in step:
             paths.put(outer, paths.split(step["json"]), codecs.write_json(tree).decode())
         else:
@@ -160,7 +163,8 @@ def _seal(side: Side, step: Mapping[str, Any], tree: dict[str, Any], outer: dict
         paths.put(outer, paths.split(spec[part]), text)
     plain = codecs.CODECS[step.get("as", "json")].write(tree, casts.as_text)
     key = side.draft.cipher_key(kind, spec["key"], "seal", ())(side.scope())
-    sealed = crypto.seal(kind, key, plain, (used.get("nonce") or used.get("iv") or "").encode(), used.get("aad", "").encode())
+    iv, aad = used.get("nonce") or used.get("iv") or "", used.get("aad", "")
+    sealed = crypto.seal(kind, key, plain, iv.encode(), aad.encode())
     paths.put(outer, paths.split(spec["of"]), codecs.encode_bytes(sealed, spec.get("encode", "base64")))
 
 
@@ -194,7 +198,8 @@ def _sign(side: Side, check: Check, message: Message, kind: str | None, forged: 
     needs = crypto.DIGESTS[check.digest].needs
     key = check.secret if needs == "none" else side.box.private_key(check.secret) if needs == "private_key" \
         else side.box.bytes(check.secret)
-    _place(message, parts, check.signature.name, codecs.encode_bytes(crypto.sign(check.digest, key, data), check.encode))
+    signature = codecs.encode_bytes(crypto.sign(check.digest, key, data), check.encode)
+    _place(message, parts, check.signature.name, signature)
     if check.parts:
         joined = check.parts.split.join(f"{name}{check.parts.between}{value}" for name, (value,) in parts.items())
         _place(message, {}, check.parts.of.name, check.parts.prefix + joined)

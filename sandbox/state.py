@@ -1,4 +1,4 @@
-"""What the sandbox remembers: deeds (payments, refunds, supplier orders, messages), work that is due, and faults asked for.
+"""What the sandbox remembers: deeds (payments, refunds, supplier orders, messages), work that is due, faults asked for.
 
 One small SQLite file of its own, so that a restart forgets nothing. Every call is one short transaction under one lock.
 """
@@ -14,18 +14,20 @@ from engine.base import canon, clock, ids
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS deed (
-        id INTEGER PRIMARY KEY, channel TEXT NOT NULL, kind TEXT NOT NULL, no TEXT NOT NULL, parent_no TEXT NOT NULL DEFAULT '',
-        state TEXT NOT NULL, token TEXT NOT NULL UNIQUE, channel_no TEXT NOT NULL, amount_minor INTEGER NOT NULL DEFAULT 0,
-        currency TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL, faults TEXT NOT NULL, made_at_ms INTEGER NOT NULL,
+        id INTEGER PRIMARY KEY, channel TEXT NOT NULL, kind TEXT NOT NULL, no TEXT NOT NULL,
+        parent_no TEXT NOT NULL DEFAULT '', state TEXT NOT NULL, token TEXT NOT NULL UNIQUE, channel_no TEXT NOT NULL,
+        amount_minor INTEGER NOT NULL DEFAULT 0, currency TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL,
+        faults TEXT NOT NULL, made_at_ms INTEGER NOT NULL,
         done_at_ms INTEGER, UNIQUE (channel, kind, no))""",
     "CREATE INDEX IF NOT EXISTS deed_parent ON deed (channel, parent_no)",
     """CREATE TABLE IF NOT EXISTS due (
-        id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, deed INTEGER NOT NULL, detail TEXT NOT NULL)""",
+        id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, deed INTEGER NOT NULL,
+        detail TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS due_at ON due (at_ms)",
     "CREATE TABLE IF NOT EXISTS fault (id INTEGER PRIMARY KEY, detail TEXT NOT NULL, remaining INTEGER NOT NULL)",
     """CREATE TABLE IF NOT EXISTS said (
-        id INTEGER PRIMARY KEY, deed INTEGER NOT NULL, event TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,
-        answer TEXT NOT NULL, taken INTEGER NOT NULL, at_ms INTEGER NOT NULL)""",
+        id INTEGER PRIMARY KEY, deed INTEGER NOT NULL, event TEXT NOT NULL, state TEXT NOT NULL,
+        attempt INTEGER NOT NULL, answer TEXT NOT NULL, taken INTEGER NOT NULL, at_ms INTEGER NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
 )
 _JSON = ("facts", "faults", "detail")
@@ -66,15 +68,16 @@ class State:
 
     def begin(self, channel: str, kind: str, no: str, state: str, values: Mapping[str, Any]) -> Row:
         """A new deed; `values` may hold parent_no, amount_minor, currency, facts, faults."""
-        self._run("INSERT INTO deed (channel, kind, no, parent_no, state, token, channel_no, amount_minor, currency, facts,"
-                  " faults, made_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        self._run("INSERT INTO deed (channel, kind, no, parent_no, state, token, channel_no, amount_minor, currency,"
+                  " facts, faults, made_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                   channel, kind, no, values.get("parent_no", ""), state, ids.token(), ids.new_no("S"),
                   values.get("amount_minor", 0), values.get("currency", ""), canon.dumps(values.get("facts", {})),
                   canon.dumps(values.get("faults", [])), clock.now_ms())
         return self.find(channel, kind, no)  # type: ignore[return-value]
 
     def find(self, channel: str, kind: str, no: str) -> Row | None:
-        return next(iter(self._rows("SELECT * FROM deed WHERE channel = ? AND kind = ? AND no = ?", channel, kind, no)), None)
+        rows = self._rows("SELECT * FROM deed WHERE channel = ? AND kind = ? AND no = ?", channel, kind, no)
+        return next(iter(rows), None)
 
     def by_id(self, deed_id: int) -> Row | None:
         return next(iter(self._rows("SELECT * FROM deed WHERE id = ?", deed_id)), None)
@@ -89,14 +92,15 @@ class State:
 
     def move(self, deed: Row, state: str) -> bool:
         """pending → `state`, once; False when it had moved already."""
-        cursor = self._run("UPDATE deed SET state = ?, done_at_ms = ? WHERE id = ? AND state IN ('pending', 'accepted')",
-                           state, clock.now_ms(), deed["id"])
+        cursor = self._run("UPDATE deed SET state = ?, done_at_ms = ?"
+                           " WHERE id = ? AND state IN ('pending', 'accepted')", state, clock.now_ms(), deed["id"])
         return cursor.rowcount == 1
 
     def given_back_minor(self, channel: str, payment_no: str) -> int:
         """What refunds of a payment have taken or are taking."""
-        rows = self._rows("SELECT COALESCE(SUM(amount_minor), 0) AS total FROM deed WHERE channel = ? AND kind = 'refund'"
-                          " AND parent_no = ? AND state != 'failed'", channel, payment_no)
+        rows = self._rows("SELECT COALESCE(SUM(amount_minor), 0) AS total FROM deed"
+                          " WHERE channel = ? AND kind = 'refund' AND parent_no = ? AND state != 'failed'",
+                          channel, payment_no)
         return rows[0]["total"]
 
     # --- what is due
@@ -124,7 +128,8 @@ class State:
 
     def sayings(self, deed_id: int) -> list[Row]:
         """Every delivery of a notice of this deed, oldest first."""
-        return self._rows("SELECT event, state, attempt, answer, taken, at_ms FROM said WHERE deed = ? ORDER BY id", deed_id)
+        return self._rows("SELECT event, state, attempt, answer, taken, at_ms FROM said WHERE deed = ? ORDER BY id",
+                          deed_id)
 
     # --- faults and settings
 
@@ -144,7 +149,8 @@ class State:
             for fault in self.faults():
                 detail = fault["detail"]
                 if (detail["fault"] in names and detail.get("channel", channel) == channel
-                        and detail.get("operation", operation) == operation and no.startswith(detail.get("prefix", ""))):
+                        and detail.get("operation", operation) == operation
+                        and no.startswith(detail.get("prefix", ""))):
                     self._run("UPDATE fault SET remaining = remaining - 1 WHERE id = ?", fault["id"])
                     met.append(detail)
         return met
@@ -154,5 +160,5 @@ class State:
         return canon.loads(rows[0]["value"]) if rows else default
 
     def set_setting(self, name: str, value: Any) -> None:
-        self._run("INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                  name, canon.dumps(value))
+        self._run("INSERT INTO setting (name, value) VALUES (?, ?)"
+                  " ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, canon.dumps(value))

@@ -1,7 +1,8 @@
 """The wire room: outside systems as data. A channel file says how an outside system is called and how it calls us; this
 room compiles the file once and speaks its protocol.
 
-`load` a document, `operate` it, `receive` its notices and `answer` them; `check_channel` and `run_example` serve the checks.
+`load` a document, `operate` it, `receive` its notices and `answer` them; `check_channel` and `run_example` serve the
+checks.
 """
 from .channel import declares, forbid_in, load, needs_call, needs_facts, operate, operation_of
 from .compile import Channel, check_channel

@@ -1,7 +1,7 @@
 """Building a request: fill the templates, encode each part once, sign exactly those bytes.
 
-A signature stands in one of three places, which fixes the order: placed in the body or the query, it is made before that
-part is encoded; placed in a header, after everything is.
+A signature stands in one of three places, which fixes the order: placed in the body or the query, it is made before
+that part is encoded; placed in a header, after everything is.
 """
 from __future__ import annotations
 

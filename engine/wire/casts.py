@@ -153,7 +153,7 @@ _MAX = re.compile(r"max\(([1-9][0-9]{0,4})\)\Z")
 
 
 def cast_named(word: str) -> Cast | None:
-    """The cast of a word: one of `WORDS`, `max(64)`, or a date pattern such as `%Y%m%d%H%M%S`; None if there is none."""
+    """The cast of a word of `WORDS`, `max(64)`, or a date pattern such as `%Y%m%d%H%M%S`; None if there is none."""
     if word in _TABLE:
         return _TABLE[word]
     if word.startswith("%"):

@@ -31,9 +31,9 @@ from .secrets import Places, SecretSource
 from .templates import Scope
 from .vocabulary import SAME_AS
 
-__all__ = ["compile_channel", "load", "forbid_in", "declares", "needs_call", "needs_facts", "operate", "receive", "answer",
-           "operation_of", "prepare", "conclude", "for_client", "Channel", "IncomingRequest", "Notice", "NoticeRejected",
-           "Outcome", "WireError"]
+__all__ = ["compile_channel", "load", "forbid_in", "declares", "needs_call", "needs_facts", "operate", "receive",
+           "answer", "operation_of", "prepare", "conclude", "for_client", "Channel", "IncomingRequest", "Notice",
+           "NoticeRejected", "Outcome", "WireError"]
 
 ANSWER_BYTES_MAX = 1 << 20
 GOOD = ("succeeded", "pending", "accepted", "partial", "closed")
@@ -45,12 +45,12 @@ _log = logging.getLogger("salewright.wire")
 _places = Places()
 _LOADED_MAX = 512
 _loaded: dict[str, Channel] = {}                                  # by the document's content
-_seen: dict[int, tuple[Mapping[str, Any], Channel]] = {}          # by the document itself: a live one is asked for often
+_seen: dict[int, tuple[Mapping[str, Any], Channel]] = {}          # by the document itself: it is asked for often
 
 
 def load(doc: Mapping[str, Any], secrets: SecretSource | None = None) -> Channel:
-    """The compiled channel of a document, kept by the document's content. Secrets come from their real places unless given
-    (a channel with given secrets is not kept)."""
+    """The compiled channel of a document, kept by the document's content. Secrets come from their real places unless
+    given (a channel with given secrets is not kept)."""
     if secrets is not None:
         return compile_channel(doc, secrets)
     seen = _seen.get(id(doc))
@@ -98,8 +98,8 @@ def needs_facts(ch: Channel, operation: str) -> frozenset[str]:
 
 
 def operate(ch: Channel, operation: str, facts: Mapping[str, Any], *, timeout_s: float | None = None) -> Outcome:
-    """Runs an operation. Never raises for what goes wrong outside; WireError when the file, the secrets or the caller are
-    wrong (an unknown operation, a missing secret, a transaction held open)."""
+    """Runs an operation. Never raises for what goes wrong outside; WireError when the file, the secrets or the caller
+    are wrong (an unknown operation, a missing secret, a transaction held open)."""
     op = operation_of(ch, operation)
     if op.sends and _inside_transaction():
         raise WireError(f"{ch.id}.{operation}: an outside call inside a database transaction")
@@ -157,7 +157,8 @@ def conclude(ch: Channel, op: Operation, scope: Scope, request: Request, reply: 
     def outcome(state: str, reason: str = "", fields: Mapping[str, Any] | None = None) -> Outcome:
         return Outcome(state, fields or {}, {}, reason, True, reply.status, _excerpts(ch, request, reply, scope))
 
-    scope.message = message = Message(host=scope.message.host, headers=dict(reply.headers), body=reply.body, status=reply.status)
+    scope.message = message = Message(host=scope.message.host, headers=dict(reply.headers), body=reply.body,
+                                      status=reply.status)
     try:
         message.tree = codecs.read_body(op.answer_kind, reply.body)
     except Unreadable:
@@ -198,7 +199,8 @@ def _verified(op: Operation, scope: Scope, now_ms: int) -> bool:
         signing.verify(op.checks, scope, now_ms)
         return True
     except Unverified as error:
-        if error.code == "signature_missing" and op.unsigned_when and op.unsigned_when(scope.message, scope.message.tree):
+        unsigned = error.code == "signature_missing" and op.unsigned_when
+        if unsigned and op.unsigned_when(scope.message, scope.message.tree):
             return False
         raise
 
@@ -221,7 +223,8 @@ def for_client(op: Operation, scope: Scope, outcome: Outcome) -> Outcome:
             made = {**made, **op.client.signer.placed("client", scope)}
     except (FactMissing, Unreadable) as error:
         state, sent = ("unknown", True) if outcome.sent else ("failed", False)
-        return Outcome(state, outcome.fields, {}, f"nothing for the client: {error}", sent, outcome.status, outcome.exchange)
+        return Outcome(state, outcome.fields, {}, f"nothing for the client: {error}", sent, outcome.status,
+                       outcome.exchange)
     return Outcome(outcome.state, outcome.fields, {op.client.kind: made}, outcome.reason, outcome.sent, outcome.status,
                    outcome.exchange)
 
@@ -318,9 +321,10 @@ def _send(ch: Channel, request: Request, timeout_s: float) -> Reply:
     _call.sent, _call.ends_at = False, time.monotonic() + timeout_s
     headers = {"accept-encoding": "identity", "user-agent": "salewright", **request.headers}
     try:
-        reply = _manager(ch).request(request.method, request.url, headers=headers, body=request.body or None, redirect=False,
-                                     retries=False, timeout=urllib3.Timeout(connect=min(timeout_s, 5.0), read=timeout_s),
-                                     preload_content=False, decode_content=False)
+        timeout = urllib3.Timeout(connect=min(timeout_s, 5.0), read=timeout_s)
+        reply = _manager(ch).request(request.method, request.url, headers=headers, body=request.body or None,
+                                     redirect=False, retries=False, timeout=timeout, preload_content=False,
+                                     decode_content=False)
     except (HTTPError, OSError) as error:
         why = f"{type(error).__name__} after {'sending' if _call.sent else 'trying to connect'}"
         raise (_NoAnswer if _call.sent else _NotSent)(why) from None

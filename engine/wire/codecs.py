@@ -160,7 +160,7 @@ def _elements(tree: Mapping[str, Any], text_of: Callable[[Any], str]) -> str:
 
 
 class _XmlReader:
-    """Builds {name: text | {…} | [ … ]} from expat's events; a document type is refused, so no entity is ever declared."""
+    """Builds {name: text | {…} | [ … ]} from expat's events; a document type is refused, so no entity is declared."""
 
     def __init__(self) -> None:
         self.stack: list[tuple[dict[str, Any], list[str]]] = [({}, [])]

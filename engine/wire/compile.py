@@ -1,7 +1,7 @@
 """A channel document → a Channel of closures, once. The same pass finds every problem JSON Schema can't see.
 
-`check_channel(doc)` returns the problems; `compile_channel(doc, secrets)` raises WireError when there are any. The document
-is plain data that already passed `channel.json`.
+`check_channel(doc)` returns the problems; `compile_channel(doc, secrets)` raises WireError when there are any. The
+document is plain data that already passed `channel.json`.
 """
 from __future__ import annotations
 
@@ -202,9 +202,11 @@ class _Compiler:
             name=name, sends=sends, plan=plan, answer_kind=spec.get("answer", self.doc.get("answers", "json")),
             checks=self._checks(verify, spec, path, templates.VERIFY), unsigned_when=self._unsigned(verify, path),
             open=opening.compile_open(draft, spec.get("open"), (*path, "open")), rules=rules + common, take=take,
-            match=self._match(spec, templates.EXPECT, path), client=client, timeout_s=self._timeout(spec, path), needs=needs)
+            match=self._match(spec, templates.EXPECT, path), client=client, timeout_s=self._timeout(spec, path),
+            needs=needs)
 
-    def _check_judged(self, spec: Mapping[str, Any], take: Take, rules: tuple[Rule, ...], sends: bool, path: Path) -> None:
+    def _check_judged(self, spec: Mapping[str, Any], take: Take, rules: tuple[Rule, ...], sends: bool, path: Path
+                      ) -> None:
         takes_state = any(field.kind == "state" for field in take.fields)
         if any(rule.then == mapping.STATE_AS_TAKEN for rule in rules) and sends and not takes_state \
                 and mapping.STATE_AS_TAKEN in [line.get("then") for line in spec.get("judge", ())]:
@@ -256,7 +258,8 @@ class _Compiler:
             path=draft.template(spec[line], templates.BUILD, (*path, line)) if line else None,
             query=draft.tree(spec.get("query", {}), templates.BUILD, (*path, "query")),
             headers=self._headers({**common, **spec.get("headers", {})}, self._basic(spec, path), path),
-            body_kind=body, body=draft.tree(spec[body], templates.BUILD, (*path, body)) if body else (lambda scope: None),
+            body_kind=body,
+            body=draft.tree(spec[body], templates.BUILD, (*path, body)) if body else (lambda scope: None),
             content_type=spec.get("content_type", ""), signer=signer,
             extra_headers=draft.tree({} if auth else self.doc.get("auth", {}).get("header", {}), templates.TOKEN,
                                      ("auth", "header")))
@@ -297,7 +300,8 @@ class _Compiler:
         kind = kinds[0]
         signer = None
         if "sign" in spec:
-            signer = signing.compile_signer(draft, spec["sign"], templates.CLIENT_SIGN, templates.PLACE, (*path, "sign"))
+            signer = signing.compile_signer(draft, spec["sign"], templates.CLIENT_SIGN, templates.PLACE,
+                                            (*path, "sign"))
             if kind != "params" or set(signer.places) != {"client"}:
                 draft.problem((*path, "sign"), "a client's signature is placed under `client:`, among `params:`")
         return Client(kind, draft.tree(spec[kind], templates.CLIENT, (*path, kind)), signer)

@@ -1,7 +1,7 @@
 """Digests, signatures and ciphers by the names the channel language uses, over `cryptography`'s primitives.
 
-Signatures: RSA PKCS#1 v1.5 (RFC 8017 §8.2), HMAC (RFC 2104), plain hashes. Ciphers: AES-GCM (NIST SP 800-38D), AES-ECB and
-AES-CBC with PKCS#7 padding, RSA-OAEP and RSA PKCS#1 v1.5. MD5, SHA-1 and ECB are here because senders use them.
+Signatures: RSA PKCS#1 v1.5 (RFC 8017 §8.2), HMAC (RFC 2104), plain hashes. Ciphers: AES-GCM (NIST SP 800-38D), AES-ECB
+and AES-CBC with PKCS#7 padding, RSA-OAEP and RSA PKCS#1 v1.5. MD5, SHA-1 and ECB are here because senders use them.
 """
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ def _rsa_cipher(pad: padding.AsymmetricPadding) -> CipherKind:
 
 CIPHERS = {
     "aes_gcm": CipherKind("bytes", frozenset({"nonce", "aad"}), _gcm_open, _gcm_seal),
-    "aes_ecb": CipherKind("bytes", frozenset(), _blocks(lambda iv: modes.ECB(), False), _blocks(lambda iv: modes.ECB(), True)),
+    "aes_ecb": CipherKind("bytes", frozenset(), _blocks(lambda iv: modes.ECB(), False),
+                          _blocks(lambda iv: modes.ECB(), True)),
     "aes_cbc": CipherKind("bytes", frozenset({"iv"}), _blocks(modes.CBC, False), _blocks(modes.CBC, True)),
     "rsa_oaep_sha1": _rsa_cipher(_oaep(hashes.SHA1())),
     "rsa_oaep_sha256": _rsa_cipher(_oaep(hashes.SHA256())),

@@ -1,8 +1,8 @@
-"""Running a channel file's own `examples:`. An example fixes the moment, the nonce and test secrets, so that every byte of a
-request, and the verdict on every answer and notice, is known beforehand.
+"""Running a channel file's own `examples:`. An example fixes the moment, the nonce and test secrets, so that every byte
+of a request, and the verdict on every answer and notice, is known beforehand.
 
-given: {operation, facts, at, nonce, answer?}   → then: text, signature, method, url, headers, body, json, client, needs,
-                                                   sent, state, fields, reason
+given: {operation, facts, at, nonce, answer?}   → then: text, signature, method, url, headers, body, json, client,
+                                                   needs, sent, state, fields, reason
 given: {notice, at, headers, query?, body|json|form} → then: notices [{dedupe_key, fields}] | refused: code
 given: {answer_to, verdict, reason?}            → then: status, headers, body
 """
@@ -113,7 +113,8 @@ def _compare(where: str, expected: Any, found: Any) -> list[str]:
     """Headers are compared one by one (a request has more of them than an example names); all else as a whole."""
     if where == "then.headers" and isinstance(found, Mapping):
         lower = {name.lower(): value for name, value in found.items()}
-        return [line for name, value in expected.items() for line in _compare(f"{where}.{name}", value, lower.get(name.lower()))]
+        return [line for name, value in expected.items()
+                for line in _compare(f"{where}.{name}", value, lower.get(name.lower()))]
     if where == "then.reason" and isinstance(found, str) and expected in found:
         return []
     if expected == found:

@@ -1,5 +1,5 @@
-"""From a document to our words: `take:` maps paths to typed fields, `judge:` turns an answer into a state, `match:` holds
-fields against what they must be.
+"""From a document to our words: `take:` maps paths to typed fields, `judge:` turns an answer into a state, `match:`
+holds fields against what they must be.
 """
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Take:
     fields: tuple[Field, ...]
 
     def read(self, message: Message, tree: Any, setting: casts.Setting) -> dict[str, Any]:
-        """All fields the message has, by key (`amount_minor`). A missing one is left out; a malformed one is Unreadable."""
+        """The message's fields by key (`amount_minor`). A missing one is left out; Unreadable if one is malformed."""
         taken: dict[str, Any] = {}
         for field in self.fields:            # currency stands first: amounts are read in it
             try:
@@ -79,7 +79,8 @@ def _field(draft: Draft, name: str, line: Any, path: Path) -> Field | None:
     text = casts.cast_named("text")
     if isinstance(line, str):
         if kind in ("money", "time"):
-            draft.problem(path, f"say how {name} is written, e.g. {{{'fen' if kind == 'money' else 'rfc3339'}: {line}}}")
+            word = "fen" if kind == "money" else "rfc3339"
+            draft.problem(path, f"say how {name} is written, e.g. {{{word}: {line}}}")
         if kind == "state":
             draft.problem(path, "say what its words mean: {of: path, THEIR_WORD: our_state, else: unknown}")
         return Field(name, kind, "document", paths.split(line), text)

@@ -1,4 +1,4 @@
-"""Receiving from a channel: verify (signature and freshness) → open → map → match → name the event; and answering it."""
+"""Receiving from a channel: verify (signature, freshness) → open → map → match → name the event; and answering it."""
 from __future__ import annotations
 
 import logging
@@ -13,7 +13,7 @@ _log = logging.getLogger("salewright.wire")
 
 
 def receive(ch: Channel, event: str, request: IncomingRequest) -> list[Notice]:
-    """The verified notices of one incoming call: one, several of a batch, or none when the file's `when:` passes it over.
+    """The verified notices of one incoming call: one, several of a batch, or none when the file's `when:` drops it.
 
     NoticeRejected when it is not to be believed, can't be read, or is not for us. The caller still compares number,
     amount, currency and state with what it knows, and applies each `dedupe_key` once.

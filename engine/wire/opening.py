@@ -1,7 +1,7 @@
 """From a verified body to the document that is mapped: decrypt, unwrap, go down, split a batch.
 
-`open:` is one step or a list of them. Each takes something out of the document and, unless `into:` says where to put it,
-makes it the document:
+`open:` is one step or a list of them. Each takes something out of the document and, unless `into:` says where to put
+it, makes it the document:
   {in: data}                                   a part of it (`*_response`: the first member that ends so)
   {json: msg}                                  a JSON text inside it
   {aes_gcm: {key, of, nonce, aad}, as: json}   a sealed part, by any cipher of `crypto.CIPHERS`
@@ -26,7 +26,8 @@ def compile_open(draft: Draft, spec: Any, path: Path) -> Callable[[Any, Scope], 
     if spec is None:
         return lambda tree, scope: tree
     listed = [spec] if isinstance(spec, Mapping) else list(spec)
-    steps = [_compile_step(draft, one, path if isinstance(spec, Mapping) else (*path, i)) for i, one in enumerate(listed)]
+    steps = [_compile_step(draft, one, path if isinstance(spec, Mapping) else (*path, i))
+             for i, one in enumerate(listed)]
 
     def run(tree: Any, scope: Scope) -> Any:
         for step in steps:
@@ -77,8 +78,9 @@ def _cipher(draft: Draft, kind: str, spec: Mapping[str, Any], body: str, path: P
 
     def run(tree: Any, scope: Scope) -> Any:
         data = codecs.decode_bytes(casts.as_text(paths.dig(tree, of)), encoding)
+        iv, aad = text(tree, "nonce") or text(tree, "iv"), text(tree, "aad")
         try:
-            plain = crypto.open_sealed(kind, key(scope), data, text(tree, "nonce") or text(tree, "iv"), text(tree, "aad"))
+            plain = crypto.open_sealed(kind, key(scope), data, iv, aad)
         except Unreadable as error:
             raise Sealed(str(error)) from None
         return codecs.read_body(body, plain)

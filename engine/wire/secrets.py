@@ -1,8 +1,8 @@
 """Secrets by reference. A channel file says where a secret lies, never what it is; nothing here prints one.
 
-A reference is `{env: NAME}` or `{file: name}` (below the secrets folder), with `as:` saying what it is: text (the default),
-hex, base64, private_key (PEM), public_key (PEM key or certificate) or keyring. A keyring is a folder `name/` of files
-`<key id>.pem`, or a JSON object {key id: text}: during a rotation more than one key is valid.
+A reference is `{env: NAME}` or `{file: name}` (below the secrets folder), with `as:` saying what it is: text (the
+default), hex, base64, private_key (PEM), public_key (PEM key or certificate) or keyring. A keyring is a folder `name/`
+of files `<key id>.pem`, or a JSON object {key id: text}: during a rotation more than one key is valid.
 
 Files are looked at again when they change, so that a rotated key takes effect without a restart.
 """

@@ -21,7 +21,8 @@ SORTS: Mapping[str, Callable[[tuple[str, str], str], Any]] = {
     "entry": lambda pair, between: pair[0] + between + pair[1],     # `a1=` sorts before `a=`
     "value": lambda pair, between: pair[1],
 }
-VALUES: Mapping[str, Callable[[str], str]] = {"plain": str, "url": lambda text: quote(text, safe=""), "form": quote_plus}
+VALUES: Mapping[str, Callable[[str], str]] = {
+    "plain": str, "url": lambda text: quote(text, safe=""), "form": quote_plus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Canonical:
     pairs: Pairs | None
 
     def covers(self, name: str) -> bool:
-        """Whether a part (`header.X-Timestamp`, `body.ts`, `parts.t`) can't be changed without breaking the signature."""
+        """Whether changing a part (`header.X-Timestamp`, `body.ts`, `parts.t`) breaks the signature."""
         head, _, rest = name.partition(".")
         if name in self.holes or (head == "body" and "body" in self.holes) or \
                 (head == "query" and "path_and_query" in self.holes):
@@ -248,7 +249,8 @@ def compile_signer(draft: Draft, spec: Mapping[str, Any], allowed: frozenset[str
               for part in PARTS if part in spec}
     if not any("signature" in t.names for named in places.values() for t in named.values()):
         draft.problem(path, "the signature is placed nowhere: write {signature} under header, query, body or client")
-    own = tuple(name for part in places for name, t in places[part].items() if part != "header" and "signature" in t.names)
+    own = tuple(name for part in places for name, t in places[part].items()
+                if part != "header" and "signature" in t.names)
     canonical = compile_canonical(draft, spec, allowed, own, path)
     _forbid_circle(draft, canonical, places, path)
     digest, reference = _digest(draft, spec, path)
@@ -315,13 +317,14 @@ def _compile_parts(draft: Draft, spec: Mapping[str, Any] | None, path: Path) -> 
     return Parts(of, spec.get("prefix", ""), spec.get("split", ","), spec.get("between", "="))
 
 
-def _compile_fresh(draft: Draft, spec: Mapping[str, Any] | None, canonical: Canonical, allowed: frozenset[str], path: Path
-                   ) -> Fresh | None:
+def _compile_fresh(draft: Draft, spec: Mapping[str, Any] | None, canonical: Canonical, allowed: frozenset[str],
+                   path: Path) -> Fresh | None:
     if spec is None:
         return None
     at = draft.name(spec["at"], allowed, (*path, "at"))
     if not canonical.covers(at.name):
-        draft.problem((*path, "at"), f"{at.name} is not covered by the signature: anyone could make the message look fresh")
+        draft.problem((*path, "at"),
+                      f"{at.name} is not covered by the signature: anyone could make the message look fresh")
     word = spec.get("as", "unix")
     cast = casts.cast_named(word)
     if cast is None or cast.takes != "time":

@@ -1,8 +1,8 @@
 """Templates: `{payment.amount:fen}` inside texts and trees, compiled once to closures.
 
-A hole names a fact (`payment.no`), a constant or secret of the file (`mchid`), a built-in (`timestamp`), or a part of the
-message at hand (`header.X-Nonce`, `body.sign`). `?` makes it optional: `{client.openid?}` drops the key it fills. After `:`
-stand casts, joined by `|`. A text that is one hole keeps the value's type: a number stays a number in JSON.
+A hole names a fact (`payment.no`), a constant or secret of the file (`mchid`), a built-in (`timestamp`), or a part of
+the message at hand (`header.X-Nonce`, `body.sign`). `?` makes it optional: `{client.openid?}` drops the key it fills.
+After `:` stand casts, joined by `|`. A text that is one hole keeps the value's type: a number stays a number in JSON.
 """
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Scope:
     box: SecretBox
     constants: Mapping[str, str]
     facts: Mapping[str, Any] = field(default_factory=dict)
-    names: dict[str, Any] = field(default_factory=dict)     # built-ins of the moment: timestamp (ms), nonce, signature …
+    names: dict[str, Any] = field(default_factory=dict)     # built-ins of the moment: timestamp (ms), nonce …
     message: Message = field(default_factory=Message)
     opened: Any = None                                      # the answer or notice, decrypted and unwrapped
     params: Any = None                                      # the client's parameters
@@ -157,7 +157,7 @@ class Draft:
         if name in self.constants:
             return (lambda s: s.constants[name]), "text"
         if self.secret_kind(name) in ("private_key", "public_key", "keyring"):
-            self.problem(path, f"{name!r} is a {self.secret_kind(name)}: a key can sign, it can't be written into a text")
+            self.problem(path, f"{name!r} is a {self.secret_kind(name)}: a key signs, it is never written into a text")
         return (lambda s: s.box.text(name)), "text"
 
     def _unusable(self, name: str, allowed: frozenset[str]) -> str:
@@ -283,7 +283,8 @@ class Draft:
         kind = self.secret_kind(name)
         if kind is None:
             near = difflib.get_close_matches(name, self.secrets, 1)
-            self.problem(path, f"there is no secret {name!r} in `secrets:`" + (f"; did you mean {near[0]!r}?" if near else ""))
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            self.problem(path, f"there is no secret {name!r} in `secrets:`{hint}")
         elif kind not in kinds:
             self.problem(path, f"the secret {name!r} is {kind} here, {' or '.join(kinds)} is needed: mend its `as:`")
 

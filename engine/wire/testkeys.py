@@ -1,7 +1,7 @@
-"""Two RSA key pairs that everybody may know: the `examples:` of channel files are signed with them, nothing else ever is.
+"""Two RSA key pairs that everybody may know: the `examples:` of channel files are signed with them, nothing else is.
 
-In `test_secrets:`, `test:ours` and `test:theirs` stand for the half a secret's `as:` asks for. Only `run_example` reads this
-module; a real channel's secrets come from the environment or the secrets folder.
+In `test_secrets:`, `test:ours` and `test:theirs` stand for the half a secret's `as:` asks for. Only `run_example` reads
+this module; a real channel's secrets come from the environment or the secrets folder.
 """
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ class Kept:
 
 
 def token(auth: "Auth", scope: Scope, send: Callable[[Request], Reply]) -> str:
-    """The token, fetched when there is none or it runs out. Unreadable when the answer holds none; whatever `send` raises
-    goes through."""
+    """The token, fetched when there is none or it runs out. Unreadable when the answer holds none; whatever `send`
+    raises goes through."""
     kept = auth.kept
     with kept.lock:
         if time.monotonic() >= kept.until:
@@ -42,7 +42,8 @@ def token(auth: "Auth", scope: Scope, send: Callable[[Request], Reply]) -> str:
 def _lasts_s(auth: "Auth", tree: object, scope: Scope) -> float:
     if isinstance(auth.lasts, float):
         return auth.lasts
-    return float(casts.cast_named("int").read(paths.dig(tree, auth.lasts), scope.setting))  # type: ignore[union-attr, misc]
+    seconds = paths.dig(tree, auth.lasts)
+    return float(casts.cast_named("int").read(seconds, scope.setting))  # type: ignore[union-attr, misc]
 
 
 def refused(auth: "Auth", reply: Reply) -> bool:

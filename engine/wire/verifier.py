@@ -1,4 +1,4 @@
-"""Authenticating the requests of others (partners): a `verify:` block that stands alone, in the words of a channel's."""
+"""Authenticating the requests of others (partners): a `verify:` block that stands alone, in a channel's words."""
 from __future__ import annotations
 
 import hashlib
@@ -23,7 +23,7 @@ def check_verify(spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
 def compile_verifier(spec: Mapping[str, Any], secrets: SecretSource) -> Callable[[IncomingRequest], Verified]:
     """A function that authenticates a request, or raises NoticeRejected with the code `Unverified` names.
 
-    `spec` is a `verify:` block with `secrets:` (and `constants:`, `zone:`) of its own; `body:` says how its body is read.
+    `spec` is a `verify:` block with `secrets:` (and `constants:`, `zone:`) of its own; `body:` is how its body is read.
     """
     draft = draft_of(spec)
     checks = signing.compile_checks(draft, spec, templates.VERIFY, ())

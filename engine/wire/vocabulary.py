@@ -1,4 +1,4 @@
-"""The words of the channel language: operations, facts, fields and states. The schema and the checks read these tables."""
+"""The words of the channel language: operations, facts, fields, states. The schema and the checks read these tables."""
 from __future__ import annotations
 
 from typing import NamedTuple
