@@ -19,17 +19,18 @@ _TELL = "paid.tell fulfil.tell close.tell charge.tell"
 
 
 def _spec(name: str, places: str, kind: str, undo: str | None = None, required: tuple[str, ...] = (),
-          **params: Any) -> StepSpec:
+          makes_lines: bool = False, **params: Any) -> StepSpec:
     schema = {"type": "object", "additionalProperties": False, "properties": params, "required": list(required)}
-    return StepSpec(name, f"The step {name}.", schema, frozenset(places.split()), kind, undo)
+    return StepSpec(name, f"The step {name}.", schema, frozenset(places.split()), kind, undo,
+                    makes_lines=makes_lines)
 
 
 STEPS = {spec.name: spec for spec in (
     _spec("buyer_is_known", "quote.check place.check", "pure"),
     _spec("within_purchase_cap", "quote.check place.check charge.check", "pure"),
     _spec("refuse", "quote.check place.check", "pure", required=("message",), message=_TITLE),
-    _spec("list_price", "quote.price", "pure"),
-    _spec("partner_price", "quote.price", "pure"),
+    _spec("list_price", "quote.price", "pure", makes_lines=True),
+    _spec("partner_price", "quote.price", "pure", makes_lines=True),
     _spec("coupons", "quote.price", "write"),
     _spec("adjust", "quote.price", "pure", required=("label",), label=_TITLE,
           percent={"type": "number", "exclusiveMinimum": 0, "maximum": 100},
