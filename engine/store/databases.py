@@ -81,6 +81,8 @@ class Logical:
         """Point this logical database at a server: `sqlite:////abs/path.db` or `postgresql://user@host/name`."""
         if self.proxy.obj is not None:
             close_quietly(self.proxy.obj)
+        if self.gate is not None:
+            self.gate.close()
         parsed = urlparse(url)
         if parsed.scheme == "sqlite":
             path = url.removeprefix("sqlite:///")

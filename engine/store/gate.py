@@ -31,6 +31,13 @@ class Gate:
             self._lock.release()
             raise
 
+    def close(self) -> None:
+        """Nobody will come through this gate again."""
+        with self._lock:
+            if self._file is not None and self._pid == os.getpid():
+                os.close(self._file)
+            self._file, self._pid = None, 0
+
     def __exit__(self, *exc: object) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_UN)

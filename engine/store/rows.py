@@ -104,7 +104,7 @@ def many(table: Table, *, columns: tuple[str, ...] = (), order_by: str = "", lim
     selected = ", ".join(f'"{shape.columns[n]}"' for n in names)
     sql = f'SELECT {selected} FROM "{shape.name}" WHERE {text}'
     if also:
-        sql += f" AND {also.replace('?', mark)}"
+        sql += f" AND ({also.replace('?', mark)})"
         values += list(params)
     if order_by:
         sql += f" ORDER BY {order_by}"
@@ -144,7 +144,7 @@ def update(table: Table, values: dict[str, Any], *, add: dict[str, int] | None =
     sql = f'UPDATE "{shape.name}" SET {", ".join(sets)} WHERE {text}'
     bound += filters
     if also:
-        sql += f" AND {also.replace('?', mark)}"
+        sql += f" AND ({also.replace('?', mark)})"
         bound += list(params)
     return shape.db.database.execute_sql(sql, bound).rowcount
 
@@ -155,7 +155,7 @@ def delete(table: Table, *, also: str = "", params: Iterable[Any] = (), **where:
     text, bound = _where(shape, where, mark)
     sql = f'DELETE FROM "{shape.name}" WHERE {text}'
     if also:
-        sql += f" AND {also.replace('?', mark)}"
+        sql += f" AND ({also.replace('?', mark)})"
         bound += list(params)
     return shape.db.database.execute_sql(sql, bound).rowcount
 
