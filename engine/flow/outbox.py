@@ -6,7 +6,7 @@ worker that dies leaves its lease to run out. Handlers are idempotent: a job may
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable
+from typing import Any, Callable, Iterable
 
 import peewee
 
@@ -72,15 +72,18 @@ def stage(task: str, subject_no: str, *, delay_s: float = 0, **args: Any) -> Non
     tx.after_commit(lambda: _wake(delay_s))
 
 
-def lease(limit: int = 20) -> list[dict[str, Any]]:
-    """Take due jobs: their due time moves to the lease's end, so that a dead worker's jobs come back by themselves."""
+def lease(limit: int = 20, done: Iterable[int] = ()) -> list[dict[str, Any]]:
+    """Take due jobs: their due time moves to the lease's end, so that a dead worker's jobs come back by themselves. Rows of
+    jobs that are `done` are removed in the same transaction."""
     now = clock.now_ms()
     with store.transaction():
+        if done:
+            store.delete(Outbox, id=list(done))
         jobs = store.many(Outbox, state="ready", also="due_at_ms <= ?", params=(now,), order_by="due_at_ms, id",
                           limit=limit, lock=True, skip_locked=True)
         if jobs:
-            until_ms = now + settings.get_int("JOB_LEASE_S") * 1000
-            store.update(Outbox, {"due_at_ms": until_ms}, add={"attempts": 1}, id=[j["id"] for j in jobs])
+            store.update(Outbox, {"due_at_ms": now + settings.get_int("JOB_LEASE_S") * 1000}, add={"attempts": 1},
+                         id=[job["id"] for job in jobs])
     crash.point("outbox.leased")
     return jobs
 

@@ -15,6 +15,7 @@ from ..flow import outbox
 
 BATCH = 20                                     # jobs leased, or removed, at once
 LINGER_S = 0.05                                # a finished job's row waits so long for others to be removed with
+AWAY_S = 0.5
 WAIT_MIN_S, WAIT_MAX_S = 5.0, 600.0            # what could not be done is left alone so long, doubling
 _log = logging.getLogger("salewright.workers")
 
@@ -25,7 +26,7 @@ class Crew:
 
     def __init__(self, threads: int):
         self._pool = ThreadPoolExecutor(threads, "job")
-        self._most = 2 * threads               # in hand: one under way and one to go on with, for each thread
+        self._threads = threads
         self._ready = threading.Condition()
         self._in_hand: dict[Any, Future] = {}
         self._jobs: dict[Any, dict[str, Any]] = {}
@@ -70,16 +71,18 @@ class Crew:
         while True:
             with self._ready:
                 self._wait()
-                room = 0 if self._stopping else self._most - len(self._jobs)
-                wanted = min(room, BATCH) if self._may_be_more else 0
+                # In hand: one job under way and one to go on with, for each thread; new ones are taken by the handful.
+                wanted = min(2 * self._threads - len(self._jobs), BATCH) if self._may_lease() else 0
                 self._may_be_more = self._may_be_more and not wanted
                 done, self._done = self._done, []
                 ended = self._stopping and not self._in_hand
-            _quietly(lambda: outbox.finish(done))
+            kept = self._take(wanted, done) if wanted else self._remove(done)
             if ended:
                 break
-            if wanted:
-                self._take(wanted)
+            if not kept:                       # the database is away: try again in a moment
+                time.sleep(AWAY_S)
+                with self._ready:
+                    self._done += done
         store.trade.close()
 
     def _wait(self) -> None:
@@ -89,18 +92,24 @@ class Crew:
                 return
 
     def _may_lease(self) -> bool:
-        return self._may_be_more and not self._stopping and len(self._jobs) < self._most
+        return self._may_be_more and not self._stopping and len(self._jobs) <= self._threads
 
-    def _take(self, limit: int) -> None:
-        jobs = _quietly(lambda: outbox.lease(limit)) or []
+    def _remove(self, done: list[int]) -> bool:
+        return _quietly(lambda: (outbox.finish(done), True)) is not None
+
+    def _take(self, limit: int, done: list[int]) -> bool:
+        jobs = _quietly(lambda: outbox.lease(limit, done))
+        if jobs is None:
+            return False
         with self._ready:
             self._may_be_more = self._may_be_more or len(jobs) == limit
             if not self._stopping:
                 for job in jobs:
                     self._jobs[job["id"]] = job
                     self._in_hand[job["id"]] = self._pool.submit(self._do_job, job)
-                return
+                return True
         _quietly(lambda: outbox.give_back(jobs))
+        return True
 
     def _do_job(self, job: dict[str, Any]) -> None:
         done = _quietly(lambda: outbox.do(job))
