@@ -27,10 +27,10 @@ def register(commands) -> None:
         (("a",), {"type": int, "help": "release number"}),
         (("b",), {"type": int, "nargs": "?", "help": "release number (default: the live one)"}),
         (("--summary",), {"action": "store_true", "help": "names of files only"}))
-    add("rollback", "make an earlier release live again", rollback,
-        (("no",), {"type": int, "help": "release number"}), note, author)
-    add("export", "write a release's files into a folder", export, (("folder",), {"type": Path}),
-        (("--release",), {"type": int, "default": 0, "metavar": "NO", "help": "default: the live one"}))
+    add("rollback", "make an earlier release live again", rollback, (("no",), {"type": int, "help": "release number"}),
+        (("-m", "--note"), {"default": "rolled back", "help": "why, in a sentence"}), author)
+    add("export", "write a release's files into a folder", export, (("no",), {"type": int, "help": "release number"}),
+        (("folder",), {"type": Path}))
 
 
 def check_folder(args) -> int:
@@ -108,8 +108,7 @@ def export(args) -> int:
     from ..startup import open_store
 
     open_store()
-    no = args.release or require_live()
-    print(f"wrote {releases.export(no, args.folder)} files of release {no} to {args.folder}")
+    print(f"wrote {releases.export(args.no, args.folder)} files of release {args.no} to {args.folder}")
     return 0
 
 

@@ -98,20 +98,20 @@ def test_diff_shows_lines_or_names(published, run):
 
 
 def test_rollback_and_what_is_live_then(published, run):
-    assert run("rollback", "1", "-m", "too dear")[:2] == (0, "release 1 is live again\n")
+    assert run("rollback", "1")[:2] == (0, "release 1 is live again\n")
     assert releases.live_no() == 1
     assert run("rollback", "9", "-m", "x")[2] == "release_unknown: there is no release 9\n"
 
 
 def test_what_is_exported_is_what_was_published(published, run, tmp_path):
     out = tmp_path / "out"
-    assert run("export", str(out))[0] == 0 and run("export", str(tmp_path / "old"), "--release", "1")[0] == 0
+    assert run("export", "2", str(out))[0] == 0 and run("export", "1", str(tmp_path / "old"))[0] == 0
     for folder, files in ((out, DEARER), (tmp_path / "old", SMALL)):
         assert {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*.yaml")} == files
     assert run("publish", str(tmp_path / "old"), "-m", "back")[0] == 0
 
 
-@pytest.mark.parametrize("command", [("diff", "1"), ("export", "somewhere")])
+@pytest.mark.parametrize("command", [("diff", "1"), ("export", "1", "somewhere")])
 def test_without_a_release_there_is_nothing_live(sqlite_database, run, command):
     assert run(*command)[0] == 1
 
