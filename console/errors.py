@@ -53,7 +53,7 @@ def _json(code: str, message: str, status: int) -> Response:
 
 
 def _refused(refusal: Refusal):
-    return answer(refusal.code.code, _("That is not possible"), refusals.text(refusal), refusal.code.status)
+    return answer(refusal.code.code, _("That is not possible"), refusals.plain(refusal), refusal.code.status)
 
 
 def _forged(error: CSRFError):

@@ -21,10 +21,15 @@ def sentence(code: Code) -> str:
 
 def text(refusal: Refusal) -> str:
     """One paragraph, ending with the code in brackets."""
+    return f"{plain(refusal)} [{refusal.code.code}]"
+
+
+def plain(refusal: Refusal) -> str:
+    """The same without its code."""
     if isinstance(refusal, Said) or lang() == "en":
-        return f"{refusal.message} [{refusal.code.code}]"
+        return refusal.message
     parts = [sentence(refusal.code), *(_detail(detail) for detail in refusal.details[:3] if "rule" not in detail)]
-    return f"{' '.join(part for part in parts if part)} [{refusal.code.code}]"
+    return " ".join(part for part in parts if part)
 
 
 def _detail(detail: dict[str, Any]) -> str:

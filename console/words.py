@@ -72,6 +72,19 @@ LEDGER_KINDS = {
     "order_paid": _l("Order paid"), "surplus_received": _l("Surplus received"), "refund_approved": _l("Refund approved"),
     "refund_succeeded": _l("Refund succeeded"), "pool_topped_up": _l("Pool topped up"), "reversal": _l("Reversal")}
 ROLES = {"api": _l("API"), "console": _l("Console"), "worker": _l("Worker")}
+ACTIONS = {
+    "login": _l("Logged in"), "logout": _l("Logged out"), "export": _l("Exported a list"),
+    "user.create": _l("Created a user"), "user.change": _l("Changed a user"), "user.password": _l("Changed the password"),
+    "user.reset_password": _l("Reset a password"), "user.end_sessions": _l("Ended sessions"),
+    "order.close": _l("Closed an order"), "order.ask": _l("Asked the channel"), "flow.retry": _l("Retried a flow"),
+    "job.replay": _l("Replayed a job"), "work.take": _l("Took a work order"), "work.finish": _l("Finished a work order"),
+    "pool.top_up": _l("Topped up a pool"), "draft.create": _l("Began a draft"), "draft.write": _l("Wrote a file"),
+    "draft.delete": _l("Deleted a file"), "draft.discard": _l("Discarded a draft"),
+    "release.publish": _l("Published a release"), "release.rollback": _l("Rolled back"),
+}
+OBJECTS = {"user": _l("User"), "order": _l("Order"), "flow": _l("Flow"), "job": _l("Job"), "task": _l("Task"),
+           "work_order": _l("Work order"), "partner": _l("Partner"), "draft": _l("Draft"), "release": _l("Release"),
+           "list": _l("List")}
 DISCOUNTS = {"coupon": _l("Coupon"), "adjustment": _l("Adjustment")}
 
 

@@ -11,29 +11,14 @@ from markupsafe import Markup
 from engine import store
 from engine.base.errors import Code, Refusal
 
-from .. import ui
+from .. import ui, words
 from ..keyset import Sort
 from ..listing import Filter, Listing, cell, day_ms
 from .tables import Audit
 
-ACTIONS = {
-    "login": _l("Logged in"), "logout": _l("Logged out"), "export": _l("Exported a list"),
-    "user.create": _l("Created a user"), "user.change": _l("Changed a user"), "user.password": _l("Changed the password"),
-    "user.reset_password": _l("Reset a password"), "user.end_sessions": _l("Ended sessions"),
-    "order.close": _l("Closed an order"), "order.ask": _l("Asked the channel"), "flow.retry": _l("Retried a flow"),
-    "job.replay": _l("Replayed a job"), "work.take": _l("Took a work order"), "work.finish": _l("Finished a work order"),
-    "pool.top_up": _l("Topped up a pool"), "draft.create": _l("Began a draft"), "draft.write": _l("Wrote a file"),
-    "draft.delete": _l("Deleted a file"), "draft.discard": _l("Discarded a draft"),
-    "release.publish": _l("Published a release"), "release.rollback": _l("Rolled back"),
-}
-
-
-def action_word(action: str) -> str:
-    return str(ACTIONS.get(action, action))
-
-
 def _object(row: Audit) -> Markup:
-    return Markup('<span class="muted">{}</span> <code>{}</code>').format(row.object_kind, row.object_id)
+    return Markup('<span class="muted">{}</span> <code>{}</code>').format(
+        words.word(words.OBJECTS, row.object_kind), row.object_id)
 
 
 def _outcome(row: Audit) -> Markup:
@@ -52,7 +37,7 @@ class Trail(Listing):
     column_list = ("at_ms", "login", "action", "object_id", "note", "outcome", "address", "trace_id")
     column_labels = {"at_ms": _l("When"), "login": _l("Who"), "action": _l("What"), "object_id": _l("Object"),
                      "note": _l("Note"), "outcome": _l("Outcome"), "address": _l("Address"), "trace_id": _l("Trace")}
-    column_formatters = {"at_ms": cell(_when), "action": cell(lambda row: action_word(row.action)), "object_id": cell(_object),
+    column_formatters = {"at_ms": cell(_when), "action": cell(lambda row: words.word(words.ACTIONS, row.action)), "object_id": cell(_object),
                          "outcome": cell(_outcome), "trace_id": cell(lambda row: ui.trace(row.trace_id))}
     column_formatters_export = {"at_ms": cell(lambda row: ui.time_text(row.at_ms)),
                                 "object_id": cell(lambda row: f"{row.object_kind} {row.object_id}"),
@@ -66,7 +51,7 @@ class Trail(Listing):
     def filters_of_page(self) -> tuple[Filter, ...]:
         return (
             Filter("action", _l("What"), "choice", lambda value: Audit.action == value,
-                   lambda: [(name, str(word)) for name, word in ACTIONS.items()]),
+                   lambda: [(name, str(word)) for name, word in words.ACTIONS.items()]),
             Filter("from", _l("From"), "day", lambda day: (at := day_ms(day)) and Audit.at_ms >= at),
             Filter("to", _l("Until"), "day", lambda day: (at := day_ms(day, 1)) and Audit.at_ms < at))
 
@@ -75,7 +60,7 @@ class Trail(Listing):
         row = store.one(Audit, id=entry_id)
         if row is None:
             raise Refusal(Code.NOT_FOUND)
-        return self.render("console/trail_entry.html", entry=row, page_title=action_word(row["action"]),
+        return self.render("console/trail_entry.html", entry=row, page_title=words.word(words.ACTIONS, row["action"]),
                            changes=_changes(row["before"], row["after"]))
 
 

@@ -13,7 +13,7 @@ from engine.store import Machine
 
 from .. import words
 
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _ROOM = 104, 34, 38, 20, 44     # room for arcs above and below
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _ROOM = 116, 34, 30, 20, 44     # room for arcs above and below
 
 
 def draw(machine: Machine, moves: Sequence[Mapping[str, Any]], current: str,

@@ -58,7 +58,7 @@ class Orders(Listing):
     column_list = ("no", "state", "title", "line_id", "buyer_id", "payable_minor", "created_at_ms", "paid_at_ms", "release_no")
     column_labels = {"no": _l("Order"), "state": _l("State"), "title": _l("What · scene"), "line_id": _l("Line"),
                      "buyer_id": _l("Buyer"), "payable_minor": _l("To pay"), "created_at_ms": _l("Placed"),
-                     "paid_at_ms": _l("Paid"), "release_no": _l("Release"), "scene_id": _l("Scene"), "currency": _l("Currency"),
+                     "paid_at_ms": _l("Paid at"), "release_no": _l("Release"), "scene_id": _l("Scene"), "currency": _l("Currency"),
                      "subtotal_minor": _l("List price"), "refunded_minor": _l("Refunded"), "external_no": _l("Outside number"),
                      "partner_id": _l("Partner"), "terminal": _l("Terminal"), "method": _l("Sales method"),
                      "trace_id": _l("Trace")}

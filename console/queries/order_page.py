@@ -27,13 +27,18 @@ def load(no: str) -> dict[str, Any]:
         "entitlements": entitlements.of_order(no), "messages": messages.of_order(no),
         "work_orders": _nested(work_orders.of_order(no)),
         "upstream": upstream.of_order(no), "charge": charges.of_order(no), "steps": journal.of(no),
-        "runs": store.many(FlowRun, subject_no=no, order_by="created_at_ms"), "ledger": postings.of_order(no),
+        "runs": store.many(FlowRun, subject_no=no, order_by="created_at_ms"), "ledger": _as_posted(postings.of_order(no)),
         "details": [d for d in store.many(OrderDetail, order_no=no, order_by="id") if d["kind"] != "sold"],
     }
     page["log"] = state_log(page)
     page["totals"] = _totals(page["ledger"])
     page["now_ms"] = clock.now_ms()
     return page
+
+
+def _as_posted(transactions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In the order in which they were written: several of one millisecond have numbers in any order."""
+    return sorted(transactions, key=lambda t: (t["at_ms"], min((leg["id"] for leg in t["postings"]), default=0)))
 
 
 def _by_payment(table: Any, numbers: list[str]) -> dict[str, list[dict[str, Any]]]:

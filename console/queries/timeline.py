@@ -9,8 +9,10 @@ from flask_babel import gettext as _
 
 from .. import words
 
-# Entries of the same millisecond stand in the order in which they cause one another.
-_ORDER = {"notice": 0, "order": 1, "money": 2, "ledger": 3, "step": 4, "delivery": 5, "message": 6, "note": 7}
+# Entries of the same millisecond (one transaction) stand in the order in which they cause one another; an order moves on to
+# where its flow leads when the flow's steps are done.
+_ORDER = {"notice": 0, "money": 1, "order": 2, "ledger": 3, "step": 4, "delivery": 5, "message": 6, "note": 8}
+_AFTER_STEPS = 7
 GROUPS = {"order": "order", "payment": "money", "refund": "money", "coupon": "money", "charge": "order",
           "entitlement": "delivery", "work_order": "delivery", "upstream": "delivery", "message": "message"}
 
@@ -24,13 +26,13 @@ class Entry(NamedTuple):
     detail: str
     tone: str
     trace_id: str
+    is_last: bool = False
 
 
 def of(page: dict[str, Any]) -> list[Entry]:
     """The entries of an order's page, oldest first."""
     entries = [*_moves(page), *_notices(page), *_steps(page), *_ledger(page), *_details(page)]
-    indexed = sorted(enumerate(entries), key=lambda e: (e[1].at_ms, _ORDER[e[1].group], e[0]))
-    return [entry for _index, entry in indexed]
+    return sorted(entries, key=lambda entry: (entry.at_ms, _AFTER_STEPS if entry.is_last else _ORDER[entry.group]))
 
 
 def group_words() -> dict[str, str]:
@@ -47,7 +49,8 @@ def _moves(page: dict[str, Any]) -> list[Entry]:
     return [Entry(row["at_ms"], GROUPS.get(row["machine"], "order"),
                   f"{words.word(words.MACHINES, row['machine'])} · {words.state(row['machine'], row['to_state'])}",
                   "" if row["no"] == own else titles.get(row["no"], row["no"]), row["cause"],
-                  words.tone(row["machine"], row["to_state"]), row["trace_id"]) for row in page["log"]]
+                  words.tone(row["machine"], row["to_state"]), row["trace_id"],
+                  row["machine"] == "order" and row["from_state"] in ("paid", "fulfilling")) for row in page["log"]]
 
 
 def _notices(page: dict[str, Any]) -> list[Entry]:

@@ -208,3 +208,14 @@ def test_sale_is_the_only_one_who_closes(sold, visit, monkeypatch):
     monkeypatch.setattr(sale, "close", lambda no, cause: called.append((no, cause)) or orders.find(no))
     visit(sold, "support").post(f"/orders/{sold.orders['awaiting']}/close")
     assert called == [(sold.orders["awaiting"], "closed by support")]
+
+
+def test_the_timeline_stands_in_the_order_of_causes(sold, visit):
+    page = visit(sold).get(f"/orders/{sold.orders['completed']}")
+    told = re.findall(r'<div class="what">([^<]+)', page)
+    wanted = ["Coupon · Held", "Order · Awaiting payment", "Payment · Pending", "Notice · paid", "Payment · Succeeded", "Order · Paid",
+              "Posted · Order paid", "grant_entitlements · Done", "Entitlement · In force", "Message · Queued", "Order · Completed"]
+    places = [next(n for n, text in enumerate(told) if text.strip().startswith(word)) for word in wanted]
+    assert places == sorted(places), told
+    posted = re.findall(r'<div class="block-head"><b>([^<]+)</b>', visit(sold).get(f"/orders/{sold.orders['paid_twice']}"))
+    assert posted == ["Order paid", "Surplus received", "Refund approved", "Refund succeeded"]

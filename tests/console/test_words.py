@@ -8,7 +8,6 @@ import pytest
 from babel.messages.pofile import read_po
 
 from console import words
-from console.access.trail import ACTIONS
 from console.i18n import PO_FILE
 from engine import store
 from engine.config.reader import KINDS
@@ -103,5 +102,6 @@ def test_every_kind_of_posting_has_a_word():
 
 def test_every_deed_has_a_word():
     source = "".join(path.read_text(encoding="utf-8") for path in CONSOLE.rglob("*.py") if "node_modules" not in path.parts)
-    deeds = set(re.findall(r'audit\.(?:deed|record)\("([\w.]+)"', source))
-    assert deeds == set(ACTIONS)
+    deeds = re.findall(r'audit\.(?:deed|record)\("([\w.]+)", "(\w+)"', source)
+    assert {action for action, _kind in deeds} == set(words.ACTIONS)
+    assert {kind for _action, kind in deeds} == set(words.OBJECTS)
