@@ -70,7 +70,7 @@ class Machine:
         while True:
             self.keep_up()
             try:
-                status, answer = _once(port or self.port, method, path, body, headers)
+                status, answer = request(port or self.port, method, path, body, headers)
                 if not (isinstance(answer, dict) and answer.get("retryable")) or time.monotonic() > until:
                     return status, answer
             except (OSError, http.client.HTTPException):
@@ -109,17 +109,18 @@ class Machine:
             return view if view["state"] == state and quiet else None
         return wait_until(look, f"order {no} {state}", timeout_s)
 
-    def together(self, threads: int, request: Any, times: int = 0) -> list[Any]:
-        """`request(i)` from so many threads at once, once each or `times` in all."""
+    def together(self, threads: int, ask: Any, times: int = 0) -> list[Any]:
+        """`ask(i)` from so many threads at once, once each or `times` in all."""
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(request, range(times or threads)))
+            return list(pool.map(ask, range(times or threads)))
 
     def violations(self) -> list[str]:
         live.look()
         return [str(v) for v in invariants.violations()]
 
 
-def _once(port: int, method: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[int, Any]:
+def request(port: int, method: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[int, Any]:
+    """One request, once; bytes go as they are. JSON answers are read."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
     try:
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
