@@ -210,12 +210,23 @@ def test_sale_is_the_only_one_who_closes(sold, visit, monkeypatch):
     assert called == [(sold.orders["awaiting"], "closed by support")]
 
 
-def test_the_timeline_stands_in_the_order_of_causes(sold, visit):
-    page = visit(sold).get(f"/orders/{sold.orders['completed']}")
-    told = re.findall(r'<div class="what">([^<]+)', page)
-    wanted = ["Coupon · Held", "Order · Awaiting payment", "Payment · Pending", "Notice · paid", "Payment · Succeeded", "Order · Paid",
-              "Posted · Order paid", "grant_entitlements · Done", "Entitlement · In force", "Message · Queued", "Order · Completed"]
+def test_the_timeline_stands_in_the_order_of_causes(bare, visit):
+    clock.set_to(clock.now_ms())               # what one transaction wrote is then of one millisecond
+    who = worlds.buyer("b-1", "newcomer", phone="13800000001")
+    placed = worlds.place("aiqicha-app", items=[{"sku": "aiqicha-vip/week", "quantity": 1}], buyer_id=who)
+    clock.advance(1)
+    begun = worlds.attempt(placed["no"], "sandbox-app")
+    clock.advance(1)
+    worlds.notice(begun)
+    told = re.findall(r'<div class="what">([^<]+)', visit(bare).get(f"/orders/{placed['no']}"))
+    wanted = ["Coupon · Held", "Order · Awaiting payment", "buyer_is_known · Done", "Payment · Pending", "Notice · paid",
+              "Payment · Succeeded", "Order · Paid", "Posted · Order paid", "grant_entitlements · Done", "Entitlement · In force",
+              "Message · Queued", "Order · Completed"]
     places = [next(n for n, text in enumerate(told) if text.strip().startswith(word)) for word in wanted]
     assert places == sorted(places), told
-    posted = re.findall(r'<div class="block-head"><b>([^<]+)</b>', visit(sold).get(f"/orders/{sold.orders['paid_twice']}"))
-    assert posted == ["Order paid", "Surplus received", "Refund approved", "Refund succeeded"]
+
+
+def test_postings_stand_in_the_order_in_which_they_were_written(sold, visit):
+    page = visit(sold).get(f"/orders/{sold.orders['paid_twice']}")
+    assert re.findall(r'<div class="block-head"><b>([^<]+)</b>', page) == [
+        "Order paid", "Surplus received", "Refund approved", "Refund succeeded"]
