@@ -61,11 +61,14 @@ def clear_doubt(order_no: str, channel_id: str) -> None:
 
 
 def earlier_attempt(order_no: str, channel_id: str) -> dict[str, Any] | None:
-    """The order's live attempt to go on with, if any; attempts through other channels are told to close."""
+    """The order's live attempt to go on with, if any. Attempts through other channels are told to close, and so is one
+    that has nothing to show the buyer any more."""
+    shows = wire.operation_of(channels.get(channel_id), "pay").client is not None
     for attempt in payments.live(order_no):
-        if attempt["channel_id"] != channel_id:
+        lost = attempt["state"] == "pending" and shows and attempt["client"] is None   # with the answer to its call
+        if attempt["channel_id"] != channel_id or lost:
             outbox.stage("payment.close", attempt["no"], channel=attempt["channel_id"])
-        elif attempt["state"] == "pending" and attempt["client"] is not None:
+        elif attempt["state"] == "pending":
             return attempt
         else:
             raise Refusal(Code.PAYMENT_IN_PROGRESS, f"payment {attempt['no']} of this order is {attempt['state']}; ask for "

@@ -284,6 +284,16 @@ def test_the_same_channel_again_is_the_same_attempt(shop):
     assert len(shop.outside.asked("counter", "pay")) == 1
 
 
+def test_an_attempt_with_nothing_to_show_goes_on_without_it(shop):
+    """A terminal at the till is asked, and the buyer is given nothing."""
+    put_live(1, channels__counter=FILES["channels/counter.yaml"].replace('    client: {qr: "{answer.qr}"}\n', ""))
+    shop.outside.answers["counter", "pay"] = Outcome("accepted", sent=True)
+    placed = place(shop)
+    first = sale.pay(placed["no"], "counter")
+    assert (first["state"], first["client"]) == ("pending", None)
+    assert sale.pay(placed["no"], "counter")["no"] == first["no"]
+
+
 def test_another_channel_closes_the_first_attempt(shop):
     placed = place(shop)
     first = sale.pay(placed["no"], "wallet")
@@ -303,6 +313,20 @@ def test_an_attempt_whose_outcome_is_unknown_is_not_repeated(shop):
     with refused(Code.PAYMENT_IN_PROGRESS, attempt["no"]):
         sale.pay(placed["no"], "counter")
     shop.notice(attempt)
+    assert order(placed["no"])["state"] == "completed"
+
+
+def test_an_attempt_whose_answer_was_lost_is_replaced_by_one_that_can_be_shown(shop):
+    shop.outside.answers["counter", "pay"] = [SILENT, Outcome("pending", {}, {"qr": "2"}, sent=True)]
+    placed = place(shop)
+    first = sale.pay(placed["no"], "counter")
+    clock.advance(60)
+    second = sale.pay(placed["no"], "counter")                     # the channel says that the first waits to be paid
+    assert second["no"] != first["no"] and second["client"] == {"qr": "2"}
+    assert payment(first["no"])["state"] == "pending"
+    shop.work()
+    assert payment(first["no"])["state"] == "closed"
+    shop.notice(second)
     assert order(placed["no"])["state"] == "completed"
 
 
