@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 _fixed_ms: int | None = None
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)\Z")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -46,7 +47,7 @@ def to_datetime(at_ms: int) -> datetime:
 
 def from_datetime(moment: datetime) -> int:
     """An aware datetime → ms."""
-    return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def rfc3339(at_ms: int | None) -> str | None:

@@ -5,7 +5,7 @@ Amounts are written in configuration as major units (`"9.90"`, `9.90`) and becom
 from __future__ import annotations
 
 import re
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 # ISO 4217 minor-unit exponents that are not 2.
 _EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "OMR": 3, "TND": 3, "JOD": 3}
@@ -59,11 +59,9 @@ def split(amount_minor: int, weights: list[int]) -> list[int]:
     total = sum(weights)
     if total == 0:
         return [amount_minor] + [0] * (len(weights) - 1)
-    exact = [Decimal(amount_minor) * w / total for w in weights]
-    shares = [int(e.to_integral_value(rounding=ROUND_DOWN)) for e in exact]
-    rest = amount_minor - sum(shares)
-    step = 1 if rest >= 0 else -1
-    order = sorted(range(len(weights)), key=lambda i: (-abs(exact[i] - shares[i]), i))
-    for i in order[:abs(rest)]:
-        shares[i] += step
-    return shares
+    whole = [divmod(abs(amount_minor) * w, total) for w in weights]
+    shares = [share for share, _ in whole]
+    rest = abs(amount_minor) - sum(shares)
+    for i in sorted(range(len(weights)), key=lambda i: (-whole[i][1], i))[:rest]:
+        shares[i] += 1
+    return shares if amount_minor >= 0 else [-share for share in shares]
