@@ -139,6 +139,8 @@ class Side:
                     and all(self._fits(value, found[key], call) if key in found else _may_lack(value)
                             for key, value in pattern.items()))
         if isinstance(pattern, list):
+            if isinstance(found, Mapping):         # a form with brackets keeps positions as names
+                found = [found[key] for key in sorted(found, key=lambda key: (len(key), key))]
             return isinstance(found, list) and len(found) == len(pattern) and all(map(
                 lambda pair: self._fits(*pair, call), zip(pattern, found)))
         return casts.as_text(pattern) == casts.as_text(found)
@@ -164,6 +166,8 @@ class Side:
                 if cast.read is None:          # a digest of something: it is part of the signature's business
                     return True
                 raw = cast.read(raw, self.setting)
+            if hole.kind == "int":
+                raw = casts.cast_named("int").read(raw, self.setting)  # type: ignore[union-attr, misc]
         except Unreadable:
             return False
         is_fact = templates.fact_kind(hole.name) is not None

@@ -35,7 +35,7 @@ def answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], cl
     _write_fields(side, op.take, op.match, {**fields, "state": state}, tree)
     if state in ("pending", "accepted", "succeeded"):
         for hole in _client_holes(side, op):
-            paths.put(tree, paths.split(hole.name.removeprefix("answer.")), client_value)
+            _put_if_missing(tree, paths.split(hole.name.removeprefix("answer.")), client_value)
     status = _make_hold(op, state, tree)
     if not tree:
         return signed(side, op.checks, Message(status=status), None, forged)
@@ -46,16 +46,19 @@ def answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], cl
 def notice(side: Side, event: str, state: str, fields: Mapping[str, Any], event_id: str, forged: bool = False) -> Said:
     """The body and headers of a notice. The same `event_id` makes it the same event to the receiver."""
     spec = side.channel.events[event]
+    if spec.split:
+        raise CannotSay("batches are not played")
     tree: dict[str, Any] = {}
     _write_fields(side, spec.take, spec.match, {**fields, "state": state}, tree)
     if "when" in side.doc["notices"][event]:
         _satisfy(side.doc["notices"][event]["when"], tree)
     outer = _close_up(side, side.doc["notices"][event].get("open"), tree, event)
+    message = Message(method="POST", tree=outer)
     for hole in spec.once_by:
         head, _, rest = hole.name.partition(".")
-        if head == "body":
-            paths.put(outer, paths.split(rest), event_id)
-    return signed(side, spec.checks, Message(method="POST", tree=outer), spec.body_kind, forged)
+        if head in ("body", "header"):
+            _place(message, {}, hole.name, event_id)
+    return signed(side, spec.checks, message, spec.body_kind, forged)
 
 
 def acknowledged(side: Side, event: str, status: int, body: bytes) -> bool:
@@ -129,13 +132,17 @@ def _satisfy(spec: Mapping[str, Any], tree: dict[str, Any]) -> int | None:
             for path, wanted in value.items():
                 paths.put(tree, paths.split(path), wanted[0])
         elif word == "exists":
-            try:
-                paths.dig(tree, paths.split(value))
-            except paths.Missing:
-                paths.put(tree, paths.split(value), "1")
+            _put_if_missing(tree, paths.split(value), "1")
         else:
             raise CannotSay(f"a condition with {word!r} can't be made to hold")
     return status
+
+
+def _put_if_missing(tree: dict[str, Any], steps: tuple[str, ...], value: str) -> None:
+    try:
+        paths.dig(tree, steps)
+    except paths.Missing:
+        paths.put(tree, steps, value)
 
 
 def _close_up(side: Side, spec: Any, tree: dict[str, Any], name: str) -> dict[str, Any]:
@@ -143,6 +150,8 @@ def _close_up(side: Side, spec: Any, tree: dict[str, Any], name: str) -> dict[st
     steps = [] if spec is None else [spec] if isinstance(spec, Mapping) else list(spec)
     for step in reversed(steps):
         outer: dict[str, Any] = {}
+        if "into" in step:
+            raise CannotSay("a part that is opened beside the rest is not played")
         if "in" in step:
             inside = tuple(name + part[1:] if part.startswith("*") else part for part in paths.split(step["in"]))
             paths.put(outer, inside, tree)
@@ -194,7 +203,10 @@ def _sign(side: Side, check: Check, message: Message, kind: str | None, forged: 
             _place(message, parts, name, os.urandom(16).hex())
     _encode(message, kind)
     scope.parts = parts
-    data = casts.as_bytes(check.canonical.text(scope)) + (b"forged" if forged else b"")
+    try:
+        data = casts.as_bytes(check.canonical.text(scope)) + (b"forged" if forged else b"")
+    except paths.Missing as missing:
+        raise CannotSay(f"the signature covers what nothing tells us: {missing}") from None
     needs = crypto.DIGESTS[check.digest].needs
     key = check.secret if needs == "none" else side.box.private_key(check.secret) if needs == "private_key" \
         else side.box.bytes(check.secret)

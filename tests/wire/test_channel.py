@@ -1,6 +1,7 @@
 """Operating a channel over a real connection: what an outcome says when the other side behaves, and when it doesn't."""
 from __future__ import annotations
 
+import hmac
 import json
 import logging
 import socket
@@ -150,6 +151,18 @@ def test_what_fills_an_address_is_quoted(server):
     server.then(says(GOOD, **signed(GOOD)))
     pay(server, payment__no="a/b?c=d&é")
     assert server.requests[0].startswith(b"POST /pay/a%2Fb%3Fc%3Dd%26%C3%A9 HTTP/1.1")
+
+
+def test_the_signed_address_is_the_one_that_is_asked_for(server):
+    awkward = "a b~!*'();:@&=+$,/?#[]%25|é\\"
+    query = {"get": "/q/{payment.no}", "query": {"t": "{order.title}"}, "judge": [{"http": 200, "then": "pending"}]}
+    ch = the_channel(operations={"pay": query}, sign={
+        "text": "{path_and_query}", "hmac_sha256": "token", "header": {"X-Sign": "{signature}"}})
+    server.then(says(GOOD, **signed(GOOD)))
+    pay(server, ch, payment__no=awkward, order__title=awkward)
+    target = server.requests[0].split(b" ")[1]
+    expected = hmac.new(b"hush-hush-token", target, "sha256").hexdigest().encode()
+    assert b"x-sign: " + expected in server.requests[0]
 
 
 def test_connections_are_used_again(server):
