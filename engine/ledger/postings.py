@@ -78,8 +78,10 @@ def post(kind: str, event: str, currency: str, moves: list[Move], *, order_no: s
 
 
 def reverse(transaction_no: str, event: str) -> str:
-    """Post the opposite of a transaction."""
+    """Post the opposite of a transaction; LookupError when it was never posted."""
     original = store.one(LedgerTransaction, no=transaction_no)
+    if original is None:
+        raise LookupError(f"there is no ledger transaction {transaction_no!r}")
     legs = store.many(LedgerPosting, transaction_no=transaction_no, order_by="id")
     no = ids.new_no("L")
     tx = store.current()
@@ -94,8 +96,9 @@ def reverse(transaction_no: str, event: str) -> str:
 
 def balance(account: str, currency: str) -> int:
     """What an account holds, in minor units (a liability is negative)."""
-    return store.query(store.trade, 'SELECT COALESCE(SUM(amount_minor), 0) FROM ledger_posting '
-                                    'WHERE account = ? AND currency = ?', (account, currency))[0][0]
+    total = store.query(store.trade, 'SELECT COALESCE(SUM(amount_minor), 0) FROM ledger_posting '
+                                     'WHERE account = ? AND currency = ?', (account, currency))[0][0]
+    return int(total)                          # PostgreSQL adds whole numbers up to a decimal
 
 
 def of_order(order_no: str) -> list[dict]:
