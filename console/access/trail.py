@@ -37,7 +37,8 @@ class Trail(Listing):
     column_list = ("at_ms", "login", "action", "object_id", "note", "outcome", "address", "trace_id")
     column_labels = {"at_ms": _l("When"), "login": _l("Who"), "action": _l("What"), "object_id": _l("Object"),
                      "note": _l("Note"), "outcome": _l("Outcome"), "address": _l("Address"), "trace_id": _l("Trace")}
-    column_formatters = {"at_ms": cell(_when), "action": cell(lambda row: words.word(words.ACTIONS, row.action)), "object_id": cell(_object),
+    column_formatters = {"at_ms": cell(_when), "object_id": cell(_object),
+                         "action": cell(lambda row: words.word(words.ACTIONS, row.action)),
                          "outcome": cell(_outcome), "trace_id": cell(lambda row: ui.trace(row.trace_id))}
     column_formatters_export = {"at_ms": cell(lambda row: ui.time_text(row.at_ms)),
                                 "object_id": cell(lambda row: f"{row.object_kind} {row.object_id}"),

@@ -1,17 +1,20 @@
 """From what a person types into the search box to orders: each kind of number is looked up in its own index."""
 from __future__ import annotations
 
+import re
+
 import peewee
 
 from engine import store
 from engine.deliver.charges import Charge
 from engine.deliver.messages import Message
-from engine.pay.payments import PaymentOrder, PaymentTender
+from engine.pay.payments import PaymentOrder
 from engine.pay.refunds import Refund
 from engine.trade.buyers import Buyer
 from engine.trade.orders import TradeOrder
 
 MOST = 200                                     # what one search may stand for; beyond it the words are too vague
+_TELEPHONE = re.compile(r"\+?[0-9][0-9 -]{5,18}\Z")
 
 
 def condition(text: str) -> peewee.Expression:
@@ -20,15 +23,15 @@ def condition(text: str) -> peewee.Expression:
 
 
 def _order_nos(text: str) -> list[str]:
+    places = [(PaymentOrder, "no"), (PaymentOrder, "channel_no"), (Refund, "no"), (Refund, "channel_refund_no"), (Charge, "no")]
+    if _TELEPHONE.match(text):                 # a guest is known by where his messages went
+        places += [(Charge, "phone"), (Message, "recipient")]
     found = {text, text.upper()}
-    for table, columns in ((PaymentOrder, ("no", "channel_no")), (Refund, ("no", "channel_refund_no")),
-                           (Charge, ("no", "partner_order_no", "phone")), (Message, ("recipient",))):
-        for column in columns:
-            found |= {row["order_no"] for row in store.many(table, columns=("order_no",), limit=MOST, **{column: text})}
-    for tender in store.many(PaymentTender, columns=("payment_no",), limit=MOST, ref=text, kind="external"):
-        found |= {row["order_no"] for row in store.many(PaymentOrder, columns=("order_no",), no=tender["payment_no"])}
+    for table, column in places:
+        found |= {row["order_no"] for row in store.many(table, columns=("order_no",), limit=MOST, **{column: text})}
     return sorted(found)
 
 
 def _buyer_ids(text: str) -> list[str]:
-    return sorted({text, *(row["id"] for row in store.many(Buyer, columns=("id",), phone=text, limit=MOST))})
+    by_phone = store.many(Buyer, columns=("id",), phone=text, limit=MOST) if _TELEPHONE.match(text) else []
+    return sorted({text, *(row["id"] for row in by_phone)})

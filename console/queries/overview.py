@@ -29,8 +29,8 @@ def paid_since(since_ms: int, lines: list[str]) -> list[dict[str, Any]]:
     """What was paid for orders placed since the day before and paid since: line, currency, orders, amount_minor."""
     more, params = _lines(lines)
     rows = store.query(
-        store.trade, "SELECT line_id, currency, COUNT(*), CAST(SUM(payable_minor) AS BIGINT) FROM trade_order WHERE created_at_ms >= ? "
-                     f"AND paid_at_ms >= ?{more} GROUP BY line_id, currency ORDER BY line_id, currency",
+        store.trade, "SELECT line_id, currency, COUNT(*), CAST(SUM(payable_minor) AS BIGINT) FROM trade_order "
+                     f"WHERE created_at_ms >= ? AND paid_at_ms >= ?{more} GROUP BY line_id, currency ORDER BY line_id, currency",
         [since_ms - _HOURS * HOUR_MS, since_ms, *params])
     return [dict(zip(("line", "currency", "orders", "amount_minor"), row)) for row in rows]
 

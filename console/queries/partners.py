@@ -49,8 +49,8 @@ def today_ms() -> int:
 
 
 def _drawn_since(partner_id: str, since_ms: int) -> int:
-    return store.query(store.trade, "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM pool_log WHERE partner_id = ? AND kind = 'draw' AND "
-                                    "at_ms >= ?", (partner_id, since_ms))[0][0]
+    return store.query(store.trade, "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM pool_log WHERE partner_id = ? "
+                                    "AND kind = 'draw' AND at_ms >= ?", (partner_id, since_ms))[0][0]
 
 
 def is_booked(partner_id: str, key: str) -> bool:
