@@ -100,8 +100,8 @@ class Sandbox:
 
     def operate(self, channel_id: str, operation: str, timeout_s: float | None = None, **facts: Any) -> Outcome:
         """An operation with the facts its caller gives; `no` is the payment's (refund's, order's, message's) number."""
-        return operate(channel(channel_id), operation, {**self.facts(channel_id), **{k.replace("__", "."): v for k, v in facts.items()}},
-                       timeout_s=timeout_s)
+        given = {**self.facts(channel_id), **{name.replace("__", "."): value for name, value in facts.items()}}
+        return operate(channel(channel_id), operation, given, timeout_s=timeout_s)
 
     def facts(self, channel_id: str) -> dict[str, Any]:
         return {"settings.sandbox_url": self.url, "notice_url": f"{self.listener.url}/{channel_id}", "order.title": "新人周卡 & <b>",

@@ -48,7 +48,8 @@ def test_a_payment_nobody_makes(patient_sandbox, listener, channel_id):
     assert patient_sandbox.operate(channel_id, "close", payment__no="P1").state == "closed"
     assert patient_sandbox.operate(channel_id, "close", payment__no="P1").state == "closed"
     assert patient_sandbox.operate(channel_id, "query", payment__no="P1").state == "closed"
-    assert patient_sandbox.operate(channel_id, "refund", payment__no="P1", refund__no="R1", refund__amount_minor=1).state == "failed"
+    refund = patient_sandbox.operate(channel_id, "refund", payment__no="P1", refund__no="R1", refund__amount_minor=1)
+    assert refund.state == "failed"
     assert listener.heard == []
 
 
@@ -130,7 +131,8 @@ def test_the_cashier_page(patient_sandbox, listener):
 
 
 def test_a_person_opens_the_page_and_pays_by_hand(sandbox, listener):
-    link = sandbox.operate("sandbox-page", "pay", payment__no="P1", client__return_url="https://shop.example/back").client["redirect"]
+    asked = sandbox.operate("sandbox-page", "pay", payment__no="P1", client__return_url="https://shop.example/back")
+    link = asked.client["redirect"]
     page = HTTP.request("GET", link, headers={"Accept": "text/html"}, redirect=False)
     cashier = page.headers["location"]
     assert page.status == 302 and "取消 · Cancel" in HTTP.request("GET", cashier).data.decode()

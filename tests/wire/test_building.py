@@ -74,7 +74,8 @@ def test_a_signature_in_the_query_may_cover_the_body():
 
 
 def test_a_signature_in_a_header_covers_everything():
-    sign = {"text": "{method} {host} {path_and_query} {header.X-A} {body:sha256}", "hash": "sha256", "header": {"X-S": "v1 {signature}"}}
+    sign = {"text": "{method} {host} {path_and_query} {header.X-A} {body:sha256}", "hash": "sha256",
+            "header": {"X-S": "v1 {signature}"}}
     made = request(sign, json=TREE, query={"a": "1"}, headers={"X-A": "h"})
     digest = hashlib.sha256(made.body).hexdigest()
     assert made.text == f"POST gateway.example /p?a=1 h {digest}"

@@ -42,7 +42,13 @@ def test_read(word, raw, value):
 
 @pytest.mark.parametrize("word, raw", [
     ("fen", "9.90"), ("fen", 9.9), ("fen", -1), ("fen", "-1"), ("fen", True), ("fen", ""), ("fen", "1e3"), ("fen", "９"),
-    ("fen", "1" * 20), ("yuan", "9.999"), ("yuan", "-9.90"), ("yuan", 9.9), ("yuan", "9,90"), ("yuan", " "), ("yuan", True),
+    ("fen", "1" * 20),
+    ("yuan", "9.999"),
+    ("yuan", "-9.90"),
+    ("yuan", 9.9),
+    ("yuan", "9,90"),
+    ("yuan", " "),
+    ("yuan", True),
     ("unix", "yesterday"), ("unix", "-1"), ("rfc3339", "2019-04-02T20:34:20"), ("rfc3339", "2019"),
     ("%Y-%m-%d", "02.04.2019"), ("text", {"a": 1}), ("text", [1]), ("base64", "***"),
 ])

@@ -105,7 +105,8 @@ def test_all_problems_at_once():
     ({}, {"pairs": {}, "hash": "md5", "header": {"s": "{signature}"}}, "has none"),
 ])
 def test_a_signature_over_a_body_that_is_not_there(body, sign, said):
-    problems = check_channel(plain(sign=sign, operations={"query": {"post": "/q", "judge": [{"http": 200, "then": "pending"}], **body}}))
+    query = {"post": "/q", "judge": [{"http": 200, "then": "pending"}], **body}
+    problems = check_channel(plain(sign=sign, operations={"query": query}))
     assert any(said in message for _, message in problems), problems
 
 

@@ -47,8 +47,11 @@ def test_fields_of_headers_and_query():
 
 
 @pytest.mark.parametrize("spec, tree", [
-    ({"amount": {"fen": "a"}}, {"a": "9.90"}), ({"paid_at": {"rfc3339": "a"}}, {"a": "soon"}), ({"channel_no": "a"}, {"a": {}}),
-    ({"state": {"of": "s", "OK": "succeeded"}}, {"s": "NEW"}), ({"amount": {"major": "a"}, "currency": "c"}, {"a": "9.9", "c": "JPY"}),
+    ({"amount": {"fen": "a"}}, {"a": "9.90"}),
+    ({"paid_at": {"rfc3339": "a"}}, {"a": "soon"}),
+    ({"channel_no": "a"}, {"a": {}}),
+    ({"state": {"of": "s", "OK": "succeeded"}}, {"s": "NEW"}),
+    ({"amount": {"major": "a"}, "currency": "c"}, {"a": "9.9", "c": "JPY"}),
 ])
 def test_malformed_fields(spec, tree):
     with pytest.raises(Unreadable):
@@ -56,11 +59,14 @@ def test_malformed_fields(spec, tree):
 
 
 @pytest.mark.parametrize("spec, said", [
-    ({"chanel_no": "a"}, "did you mean 'channel_no'"), ({"amount": "a"}, "say how amount is written"), ({"paid_at": "a"}, "say how"),
+    ({"chanel_no": "a"}, "did you mean 'channel_no'"),
+    ({"amount": "a"}, "say how amount is written"),
+    ({"paid_at": "a"}, "say how"),
     ({"state": "a"}, "say what its words mean"), ({"state": {"of": "s", "OK": "suceeded"}}, "is not a state"),
     ({"state": {"of": "s", "else": "nope"}}, "is not a state"), ({"state": {"is": "nope"}}, "is not a state"),
     ({"amount": {"unix": "a"}}, "can't be read as"), ({"channel_no": {"md5": "a"}}, "can't be read as"),
-    ({"amount": {"of": "a", "1": "2"}}, "no list of words"), ({"channel_no": {"text": "a", "upper": "b"}}, "write one key"),
+    ({"amount": {"of": "a", "1": "2"}}, "no list of words"),
+    ({"channel_no": {"text": "a", "upper": "b"}}, "write one key"),
 ])
 def test_wrong_fields(spec, said):
     draft = Draft()
@@ -77,15 +83,22 @@ def holds(spec, tree, status=200):
 
 @pytest.mark.parametrize("spec, tree, status, expected", [
     ({"http": 200}, {}, 200, True), ({"http": 200}, {}, 201, False), ({"http": "200..299"}, {}, 299, True),
-    ({"http": ["200..201", 404]}, {}, 404, True), ({"http": ["200..201", 404]}, {}, 202, False), ({"http": 200}, {}, None, False),
+    ({"http": ["200..201", 404]}, {}, 404, True),
+    ({"http": ["200..201", 404]}, {}, 202, False),
+    ({"http": 200}, {}, None, False),
     ({"eq": {"code": 0}}, {"code": "0"}, 200, True), ({"eq": {"code": "0"}}, {"code": 0}, 200, True),
     ({"eq": {"code": 0}}, {"code": False}, 200, False), ({"eq": {"code": ""}}, {}, 200, False),
-    ({"eq": {"a.b": "x", "c": "y"}}, {"a": {"b": "x"}, "c": "z"}, 200, False), ({"eq": {"ok": True}}, {"ok": True}, 200, True),
+    ({"eq": {"a.b": "x", "c": "y"}}, {"a": {"b": "x"}, "c": "z"}, 200, False),
+    ({"eq": {"ok": True}}, {"ok": True}, 200, True),
     ({"ne": {"code": 0}}, {}, 200, True), ({"ne": {"code": 0}}, {"code": 0}, 200, False),
     ({"in": {"code": ["A", 1]}}, {"code": "1"}, 200, True), ({"in": {"code": ["A"]}}, {}, 200, False),
-    ({"exists": "a.b"}, {"a": {"b": 0}}, 200, True), ({"exists": "a"}, {"a": ""}, 200, False), ({"exists": "a"}, {"a": None}, 200, False),
-    ({"matches": {"c": "E[0-9]+"}}, {"c": "E12"}, 200, True), ({"matches": {"c": "E[0-9]+"}}, {"c": "xE12"}, 200, False),
-    ({"any": [{"http": 500}, {"eq": {"c": 1}}]}, {"c": 1}, 200, True), ({"all": [{"http": 500}, {"eq": {"c": 1}}]}, {"c": 1}, 200, False),
+    ({"exists": "a.b"}, {"a": {"b": 0}}, 200, True),
+    ({"exists": "a"}, {"a": ""}, 200, False),
+    ({"exists": "a"}, {"a": None}, 200, False),
+    ({"matches": {"c": "E[0-9]+"}}, {"c": "E12"}, 200, True),
+    ({"matches": {"c": "E[0-9]+"}}, {"c": "xE12"}, 200, False),
+    ({"any": [{"http": 500}, {"eq": {"c": 1}}]}, {"c": 1}, 200, True),
+    ({"all": [{"http": 500}, {"eq": {"c": 1}}]}, {"c": 1}, 200, False),
     ({"not": {"eq": {"c": 1}}}, {"c": 2}, 200, True), ({"http": 200, "eq": {"c": 1}}, {"c": 1}, 500, False),
     ({"eq": {"c": 1}}, "text", 200, False), ({"eq": {"c": 1}}, [], 200, False),
 ])
@@ -94,7 +107,9 @@ def test_conditions(spec, tree, status, expected):
 
 
 @pytest.mark.parametrize("spec, said", [
-    ({"equals": {}}, "no condition 'equals'"), ({"http": "2xx"}, "not an HTTP status"), ({"matches": {"a": "("}}, "not a regular"),
+    ({"equals": {}}, "no condition 'equals'"),
+    ({"http": "2xx"}, "not an HTTP status"),
+    ({"matches": {"a": "("}}, "not a regular"),
     ({}, "tests nothing"), ({"any": [{}]}, "tests nothing"),
 ])
 def test_wrong_conditions(spec, said):

@@ -37,7 +37,8 @@ def sealed(name, text, iv=b"", aad=b"", key=b"k" * 32, encoding="base64"):
     ({"json": "msg", "into": "inner.msg"}, {"id": 1, "msg": '{"c":1}'}, {"id": 1, "msg": '{"c":1}', "inner": {"msg": {"c": 1}}}),
     ({"aes_ecb": {"key": "key", "of": "x"}}, {"x": sealed("aes_ecb", '{"c":1}')}, {"c": 1}),
     ({"aes_ecb": {"key": "key", "of": "x", "encode": "hex"}, "as": "text"}, {"x": sealed("aes_ecb", "t", encoding="hex")}, "t"),
-    ({"aes_cbc": {"key": "key", "of": "x", "iv": "i"}, "as": "form"}, {"i": "i" * 16, "x": sealed("aes_cbc", "c=1", b"i" * 16)}, {"c": "1"}),
+    ({"aes_cbc": {"key": "key", "of": "x", "iv": "i"}, "as": "form"},
+     {"i": "i" * 16, "x": sealed("aes_cbc", "c=1", b"i" * 16)}, {"c": "1"}),
     ({"aes_gcm": {"key": "key", "of": "x", "nonce": "n"}}, {"n": "n" * 12, "x": sealed("aes_gcm", "[1]", b"n" * 12)}, [1]),
 ])
 def test_steps(spec, tree, expected):
@@ -68,7 +69,8 @@ def test_what_can_not_be_opened(spec, tree, error):
 @pytest.mark.parametrize("spec, said", [
     ({}, "one of in, json"), ({"in": "a", "json": "b"}, "one of in, json"), ({"aes_ecb": {"key": "key"}}, "takes"),
     ({"aes_gcm": {"key": "key", "of": "x"}}, "takes"), ({"aes_ecb": {"key": "key", "of": "x", "nonce": "n"}}, "takes"),
-    ({"aes_ecb": {"key": "kay", "of": "x"}}, "did you mean 'key'"), ({"aes_ecb": {"key": "pem", "of": "x"}}, "is private_key"),
+    ({"aes_ecb": {"key": "kay", "of": "x"}}, "did you mean 'key'"),
+    ({"aes_ecb": {"key": "pem", "of": "x"}}, "is private_key"),
     ({"rsa_pkcs1": {"key": "key", "of": "x"}}, "private_key is needed"),
 ])
 def test_wrong_steps(spec, said):

@@ -19,7 +19,8 @@ def shown(body="", headers=None, url="https://x.example/p", secrets=(AWKWARD,), 
     return both["request"] + both["response"]
 
 
-@pytest.mark.parametrize("spelled", [AWKWARD, quote(AWKWARD, safe=""), quote_plus(AWKWARD), json.dumps(AWKWARD, ensure_ascii=False)])
+@pytest.mark.parametrize("spelled", [AWKWARD, quote(AWKWARD, safe=""), quote_plus(AWKWARD),
+                                     json.dumps(AWKWARD, ensure_ascii=False)])
 def test_every_spelling_of_a_secret(spelled):
     for text in (shown(body=f"k={spelled}&x=1"), shown(answer=spelled), shown(headers={"x-key": spelled}),
                  shown(url=f"https://x.example/?k={spelled}")):
@@ -33,7 +34,8 @@ def test_headers_that_are_secrets(name, value, expected):
 
 
 def test_peoples_data():
-    facts = {"buyer.phone": "13800138000", "message.text": "您的验证码 1234", "buyer.name": "张三", "client.openid": "o1", "buyer.id": "B7"}
+    facts = {"buyer.phone": "13800138000", "message.text": "您的验证码 1234", "buyer.name": "张三", "client.openid": "o1",
+             "buyer.id": "B7"}
     text = shown(body=json.dumps(facts, ensure_ascii=False), facts=facts)
     assert "138****8000" in text and "B7" in text
     assert not any(value in text for value in ("13800138000", "1234", "张三", "o1"))

@@ -85,13 +85,18 @@ def test_the_words_are_those_the_wire_room_knows():
 
 @pytest.mark.parametrize("change, at", [
     ({"colour": "red"}, "colour"), ({"role": "bank"}, "role"), ({"secrets": {"key": {"file": "../x"}}}, "key"),
-    ({"secrets": {"key": {"file": "x", "env": "X"}}}, "key"), ({"secrets": {"key": {}}}, "key"), ({"secrets": {"Key": {"file": "x"}}}, "secrets"),
+    ({"secrets": {"key": {"file": "x", "env": "X"}}}, "key"),
+    ({"secrets": {"key": {}}}, "key"),
+    ({"secrets": {"Key": {"file": "x"}}}, "secrets"),
     ({"operations": {}}, "operations"), ({"timeout": "8"}, "timeout"),
     ({"operations": {"pay": {"get": "/x", "json": {}, "client": {"qr": "x"}}}}, "json"),
     ({"operations": {"pay": {"client": {"qr": "x"}, "judge": [{"http": 200, "then": "pending"}]}}}, "judge"),
     ({"operations": {"pay": {"link": "/x", "client": {"qr": "x", "redirect": "y"}}}}, "client"),
-    ({"sign": {"text": "x", "pairs": {}, "hash": "md5", "header": {"X": "y"}}}, "text"), ({"verify": {"text": "x"}}, "verify"),
-    ({"judge": [{"then": "failed"}]}, 0), ({"notices": {"paid": {"take": {}}}}, "paid"), ({"constants": {"a": [1]}}, "a"),
+    ({"sign": {"text": "x", "pairs": {}, "hash": "md5", "header": {"X": "y"}}}, "text"),
+    ({"verify": {"text": "x"}}, "verify"),
+    ({"judge": [{"then": "failed"}]}, 0),
+    ({"notices": {"paid": {"take": {}}}}, "paid"),
+    ({"constants": {"a": [1]}}, "a"),
     ({"take": {"colour": "x"}}, "colour"), ({"sandbox": {"key": {"file": "x", "colour": "y"}}}, "colour"),
 ])
 def test_wrong_shapes_are_refused_at_their_place(change, at):

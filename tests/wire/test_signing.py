@@ -184,7 +184,9 @@ def test_ways_are_tried_in_order():
 
 
 @pytest.mark.parametrize("header, code", [
-    ('HMAC ts="{at}",sign="{sign}"', None), ('HMAC sign={sign} , ts={at}', None), ('Bearer ts="{at}",sign="{sign}"', "signature_missing"),
+    ('HMAC ts="{at}",sign="{sign}"', None),
+    ('HMAC sign={sign} , ts={at}', None),
+    ('Bearer ts="{at}",sign="{sign}"', "signature_missing"),
     ('HMAC ts="{at}"', "signature_missing"), ('HMAC nonsense', "signature_missing"),
 ])
 def test_a_header_taken_apart(header, code):

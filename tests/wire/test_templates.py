@@ -48,7 +48,9 @@ def value(source, allowed=BUILD | VERIFY | CLIENT_SIGN):
     ("{order.title:max(3)|url}", "a%26b"), ("{client.openid?}", ABSENT), ("id={client.openid?}", ABSENT),
     ("{header.X-A}{query.q}{body.deep.0.z}", "A15"), ("{method} {path_and_query} {host} {path}", "POST /p?q=1 h /p"),
     ("{body}", '{"r_x": {"y":"}"}}'), ("{raw.*_x}", '{"y":"}"}'), ("{parts.t}", "1"), ("{answer.code}", "C"),
-    ("{params.package}", "p=1"), ("{settings.timezone}", "Asia/Shanghai"), ("{settings.sandbox_url}", "http://127.0.0.1:8702"),
+    ("{params.package}", "p=1"),
+    ("{settings.timezone}", "Asia/Shanghai"),
+    ("{settings.sandbox_url}", "http://127.0.0.1:8702"),
 ])
 def test_values(source, expected):
     found = value(source)
@@ -70,7 +72,9 @@ def test_what_is_not_there(source, error):
     ("{payment.amount:unix}", BUILD, "takes time"), ("{payment.no:fen}", BUILD, "takes money"),
     ("{payment.amount:fen|yuan}", BUILD, "takes money"), ("{payment.no:uper}", BUILD, "did you mean 'upper'"),
     ("{paymant.no}", BUILD, "did you mean 'payment.no'"), ("{mchd}", BUILD, "did you mean 'mchid'"),
-    ("{tokn}", BUILD, "did you mean 'token'"), ("{pem}", BUILD, "is a private_key"), ("{body}", BUILD, "can't be named here"),
+    ("{tokn}", BUILD, "did you mean 'token'"),
+    ("{pem}", BUILD, "is a private_key"),
+    ("{body}", BUILD, "can't be named here"),
     ("{payment.no}", VERIFY, "can't be named here"), ("{answer.x}", SIGN, "can't be named here"),
     ("{header.X-A}", BUILD, "can't be named here"), ("{", BUILD, "lone brace"), ("a}b", BUILD, "lone brace"),
     ("{}", BUILD, "does not name anything"), ("{a b}", BUILD, "does not name anything"),
@@ -104,9 +108,12 @@ def test_trees(tree, expected):
 
 
 @pytest.mark.parametrize("node, said", [
-    ({"$jsn": {}}, "only $json or $seal"), ({"$json": {}, "b": 1}, "only $json or $seal"), ({"$seal": {"of": "x"}}, "one cipher"),
+    ({"$jsn": {}}, "only $json or $seal"),
+    ({"$json": {}, "b": 1}, "only $json or $seal"),
+    ({"$seal": {"of": "x"}}, "one cipher"),
     ({"$seal": {"aes_gcm": "token", "of": "x"}}, "one cipher"), ({"$seal": {"aes_ecb": "token"}}, "one cipher"),
-    ({"$seal": {"aes_ecb": "tokn", "of": "x"}}, "did you mean 'token'"), ({"$seal": {"rsa_pkcs1": "token", "of": "x"}}, "public_key is needed"),
+    ({"$seal": {"aes_ecb": "tokn", "of": "x"}}, "did you mean 'token'"),
+    ({"$seal": {"rsa_pkcs1": "token", "of": "x"}}, "public_key is needed"),
     ({"$seal": {"aes_ecb": "pem", "of": "x"}}, "is private_key here"),
 ])
 def test_wrong_special_entries(node, said):

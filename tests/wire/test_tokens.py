@@ -31,7 +31,8 @@ class Platform:
         else:
             token = request.split(b"Bearer ")[1].split(b"\r\n")[0].decode()
             refused = token in self.refuses
-            body, status = ({}, "401 No") if refused else ({"id": "O1", "links": [{}, {"href": "https://pay.example"}]}, "201 Created")
+            made = {"id": "O1", "links": [{}, {"href": "https://pay.example"}]}
+            body, status = ({}, "401 No") if refused else (made, "201 Created")
         says(json.dumps(body).encode(), status)(connection)
 
 
@@ -86,8 +87,10 @@ def test_a_refused_token_is_fetched_again_once(server):
     assert pay(ch, server).status == 401 and platform.tokens == 3, "one more try, not a loop"
 
 
-@pytest.mark.parametrize("body, status", [(b"{}", "200 OK"), (b"no", "200 OK"), (b'{"access_token":"x","expires_in":"soon"}', "200 OK"),
-                                          (b'{"access_token":"x","expires_in":9}', "403 No")])
+@pytest.mark.parametrize("body, status", [
+    (b"{}", "200 OK"), (b"no", "200 OK"), (b'{"access_token":"x","expires_in":"soon"}', "200 OK"),
+    (b'{"access_token":"x","expires_in":9}', "403 No"),
+])
 def test_no_token_is_a_failure_before_anything_is_sent(server, body, status):
     server.then(says(body, status))
     outcome = pay(paypal(), server)
