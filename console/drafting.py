@@ -43,7 +43,7 @@ def begin() -> dict[str, Any]:
     title = _("Draft of %(name)s, %(time)s", name=g.person.name, time=ui.time_text(clock.now_ms(), seconds=False))
     with audit.deed("draft.create", "draft", "") as entry:
         draft = drafts.create(title, g.person.login)
-        entry.after = {"id": draft["id"], "base_no": draft["base_no"]}
+        entry.object_id, entry.after = draft["id"], {"base_no": draft["base_no"]}
     return draft
 
 
@@ -127,7 +127,7 @@ def carry_over(draft_id: str) -> dict[str, Any]:
     """
     old, changes = drafts.get(draft_id), drafts.diff(draft_id)
     texts = drafts.files(draft_id)
-    with audit.deed("draft.create", "draft", draft_id, note=old["title"]) as entry:
+    with audit.deed("draft.create", "draft", "", note=old["title"]) as entry:
         new = drafts.create(old["title"], g.person.login)
         version, there = new["version"], drafts.files(new["id"])
         for path in changes.texts:
@@ -136,5 +136,5 @@ def carry_over(draft_id: str) -> dict[str, Any]:
             elif path in there:
                 version = drafts.delete_file(new["id"], path, version)
         drafts.discard(draft_id)
-        entry.after = {"id": new["id"], "base_no": new["base_no"], "from": draft_id}
+        entry.object_id, entry.after = new["id"], {"base_no": new["base_no"], "from": draft_id}
     return new

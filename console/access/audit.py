@@ -16,10 +16,11 @@ from .tables import Audit
 
 
 class Entry:
-    """An entry in the making: `before` and `after` (JSON) may be set until the deed is done."""
+    """An entry in the making: `before` and `after` (JSON), and the id of a thing that is only being made, may be set until
+    the deed is done."""
 
-    def __init__(self, before: Any):
-        self.before, self.after = before, None
+    def __init__(self, object_id: str, before: Any):
+        self.object_id, self.before, self.after = object_id, before, None
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def deed(action: str, object_kind: str, object_id: str, *, note: str = "", befor
 
     A Refusal out of the block is kept with its code, any other error as `failed`; both go on to the caller.
     """
-    entry = Entry(before)
+    entry = Entry(object_id, before)
     entry_id = _write(action, object_kind, object_id, note, before, "begun", _login())
     outcome, code = "done", ""
     try:
@@ -41,8 +42,8 @@ def deed(action: str, object_kind: str, object_id: str, *, note: str = "", befor
         raise
     finally:
         with store.transaction(store.system):
-            store.update(Audit, {"outcome": outcome, "code": code[:48], "before": entry.before, "after": entry.after},
-                         id=entry_id)
+            store.update(Audit, {"outcome": outcome, "code": code[:48], "object_id": str(entry.object_id)[:160],
+                                 "before": entry.before, "after": entry.after}, id=entry_id)
 
 
 def record(action: str, object_kind: str, object_id: str, *, note: str = "", login: str = "", outcome: str = "done",

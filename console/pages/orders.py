@@ -54,8 +54,7 @@ class Orders(Listing):
     table = TradeOrder
     sorts = (Sort("newest", _l("Newest first"), TradeOrder.no), Sort("oldest", _l("Oldest first"), TradeOrder.no, False),
              Sort("dearest", _l("Largest amount"), TradeOrder.payable_minor),
-             Sort("cheapest", _l("Smallest amount"), TradeOrder.payable_minor, False),
-             Sort("changed", _l("Changed last"), TradeOrder.updated_at_ms))
+             Sort("cheapest", _l("Smallest amount"), TradeOrder.payable_minor, False))
     column_list = ("no", "state", "title", "line_id", "buyer_id", "payable_minor", "created_at_ms", "paid_at_ms", "release_no")
     column_labels = {"no": _l("Order"), "state": _l("State"), "title": _l("What · scene"), "line_id": _l("Line"),
                      "buyer_id": _l("Buyer"), "payable_minor": _l("To pay"), "created_at_ms": _l("Placed"),

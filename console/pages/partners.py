@@ -64,12 +64,13 @@ def _typed() -> dict[str, str]:
 
 
 def _amount(partner: Partner, currency: str) -> int:
-    text = request.form.get("amount", "").strip().replace(",", "")
+    text, unit = request.form.get("amount", "").strip().replace(",", ""), partner.pool.unit
     try:
-        amount = money.parse_major(text, currency) if partner.pool.unit == "money" else int(text)
+        amount = money.parse_major(text, currency) if unit == "money" else int(text)
     except ValueError:
-        raise Said(Code.BAD_REQUEST, _("%(text)s is not an amount: write it like 50000.00, without letters.",
-                                       text=text or "–")) from None
+        said = (_("%(text)s is not an amount: write it like 50000.00, without letters.", text=text or "–") if unit == "money"
+                else _("%(text)s is not a whole number of %(unit)s.", text=text or "–", unit=words.word(words.UNITS, unit)))
+        raise Said(Code.BAD_REQUEST, said) from None
     if not 0 < amount <= AMOUNT_MAX:
         raise Said(Code.BAD_REQUEST, _("The amount must be more than nothing, and less than all the money there is."))
     return amount

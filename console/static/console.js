@@ -9,8 +9,7 @@ document.addEventListener("submit", (event) => {
   if (!form.dataset || form.dataset.confirm === undefined || form.dataset.answered) return;
   event.preventDefault();
   const dialog = document.getElementById("confirm");
-  const shown = (form.dataset.confirmShow || "").split(",").filter(Boolean).map((name) => form.elements[name].value.trim());
-  dialog.querySelector(".ask-question").textContent = [form.dataset.confirm, ...shown].join("\n");
+  dialog.querySelector(".ask-question").textContent = form.dataset.confirm;
   const yes = dialog.querySelector(".ask-yes");
   yes.textContent = form.dataset.confirmButton;
   yes.className = `btn ask-yes ${form.dataset.confirmDanger === undefined ? "btn-primary" : "btn-danger"}`;
