@@ -49,15 +49,21 @@ def keep(ctx: SaleContext, items: Items, state: str, order_no: str | None) -> di
     return row
 
 
-def adopt(scene: Scene, quote_no: str, buyer_id: str, items: Items | None, order_no: str) -> SaleContext:
-    """The sale as it was quoted, under the quote's release and at its price. `scene` is the live one that was asked for."""
+def adopt(scene: Scene, quote_no: str, buyer_id: str, items: Items | None, order_no: str,
+          fields: Mapping[str, Any] | None = None, wanted_coupons: list[str] | None = None) -> SaleContext:
+    """The sale as it was quoted, under the quote's release and at its price. `scene` is the live one that was asked for.
+
+    QUOTE_MISMATCH when the order asks for something else than the quote was made for: it would not get it.
+    """
     row = quotes.lock_open(quote_no, buyer_id)
     if row["scene_id"] != scene.id:
         raise Refusal(Code.QUOTE_MISMATCH, f"the quote is of the scene {row['scene_id']}",
                       [{"path": "scene", "found": scene.id, "expected": row["scene_id"]}])
-    if items is not None and pieces(items) != pieces(row["items"]):
-        raise Refusal(Code.QUOTE_MISMATCH, "the items are not the quote's; leave them out or ask for a new quote",
-                      [{"path": "items"}])
+    for name, asked, quoted in (("items", items and pieces(items), pieces(row["items"])), ("fields", fields, row["fields"]),
+                                ("coupons", wanted_coupons, row["wanted"])):
+        if asked is not None and asked != quoted:
+            raise Refusal(Code.QUOTE_MISMATCH, f"the {name} are not the quote's; leave them out or ask for a new quote",
+                          [{"path": name}])
     catalog = live.release(row["release_no"])
     scene = catalog.scene(scene.id)
     partner = catalog.partner(row["partner_id"]) if row["partner_id"] else None

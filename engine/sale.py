@@ -70,7 +70,7 @@ def place(scene_id: str, *, quote_no: str = "", items: Items | None = None, buye
         order_no, claim_token = orders.new_no(), "" if buyer_id else ids.token()
         if external and (earlier := orders.take_outside_number(scene_id, external["no"], order_no)) != order_no:
             return _told_before(earlier, items, external["no"], remember)
-        ctx = (quoting.adopt(scene, quote_no, buyer_id, items, order_no) if quote_no else
+        ctx = (quoting.adopt(scene, quote_no, buyer_id, items, order_no, fields, wanted_coupons) if quote_no else
                quoting.inside(scene_id, items or [], buyer_id, contact or {}, fields or {}, wanted_coupons, lang, order_no))
         _expect(expected_payable_minor, ctx.price)
         ctx.contact, ctx.lang = contact or ctx.contact, lang

@@ -115,6 +115,19 @@ def test_a_quote_that_expired_or_is_another_ones(lite):
     assert place(lite, items=None, quote=quote["no"])["code"] == "quote_expired"
 
 
+@pytest.mark.parametrize("differs, path", [
+    ({"items": [{"sku": "card/month", "quantity": 2}]}, "/items"), ({"fields": {"seats": 3}}, "/fields"),
+    ({"fields": {}}, "/fields"), ({"coupons": ["five"]}, "/coupons"), ({"coupons": []}, "/coupons")])
+def test_an_order_gets_what_was_quoted_or_nothing(lite, differs, path):
+    lite.buyer()
+    quote = lite.post("/v1/quotes", {"scene": "cards-app", "buyer": {"id": "b1"}, "items": [{"sku": "card/month"}],
+                                     "fields": {"seats": 2}}).json
+    before = everything()
+    reply = place(lite, **{"items": None, "quote": quote["no"], **differs})
+    assert (reply["code"], reply["details"][0]["path"]) == ("quote_mismatch", path) and everything() == before
+    assert place(lite, quote=quote["no"], fields={"seats": 2}).status == 201
+
+
 def test_a_cap_is_kept(api):
     api.buyer()
     assert place(api, items=[{"sku": "card/week"}]).status == 201

@@ -35,6 +35,16 @@ def test_a_charge_repeated_or_raced_is_one(api):
     assert errors(replies) == [] and len({r.raw for r in replies}) == 1 and count("charge") == 1
     other = api.partner("POST", f"{MALL}/charges/registered", {**BODY, "items": [{"sku": "card/week"}]})
     assert (other.status, other["code"]) == (409, "idempotency_key_reused")
+    api.buyer("b2")
+    other = api.partner("POST", f"{MALL}/charges/registered", {**BODY, "buyer": {"id": "b2"}})
+    assert (other.status, other["code"]) == (409, "idempotency_key_reused")
+
+
+def test_a_waiting_charge_is_its_own_phones(lite):
+    first, again = (lite.partner("POST", f"{MALL}/charges/unregistered", LATER) for _ in range(2))
+    assert first.raw == again.raw and first.status == 202
+    other = lite.partner("POST", f"{MALL}/charges/unregistered", {**LATER, "phone": "13800000008"})
+    assert (other.status, other["code"]) == (409, "idempotency_key_reused")
 
 
 def test_a_buyer_who_is_not_registered_yet(api):
