@@ -262,7 +262,7 @@ def test_a_charge_is_the_partners_own(shop, bank):
 
 def test_a_charge_is_pinned_to_its_release(shop, bank):
     charge.charge_unregistered(bank, "B-1", "gift", MONTH, "13900000001")
-    put_live(2, partners__bank=FILES["partners/bank.yaml"].replace("card/month: 28.00", "card/month: 30.00"))
+    put_live(2, {"partners/bank.yaml": FILES["partners/bank.yaml"].replace("card/month: 28.00", "card/month: 30.00")})
     register("b1", "13900000001")
     assert charges.find("bank", "B-1")["amount"] == 2800
     assert charge.charge_registered(shop.partner("bank"), "B-2", "gift", MONTH, shop.buyer())["amount"] == 3000

@@ -265,8 +265,9 @@ def test_a_channel_with_a_condition_is_offered_when_it_holds(shop):
 def test_a_quote_keeps_its_price_and_its_release(shop):
     buyer = shop.buyer()
     quote = sale.quote("app", shop.items("card/month"), buyer_id=buyer)
-    put_live(2, products__card=FILES["products/card.yaml"].replace("40.00", "55.00"),
-             scenes__app=FILES["scenes/app.yaml"].replace("[wallet, counter, {use: desk, when: {gte: {payable: 100.00}}}]", "[counter]"))
+    offered = "[wallet, counter, {use: desk, when: {gte: {payable: 100.00}}}]"
+    put_live(2, {"products/card.yaml": FILES["products/card.yaml"].replace("40.00", "55.00"),
+                 "scenes/app.yaml": FILES["scenes/app.yaml"].replace(offered, "[counter]")})
     assert sale.quote("app", shop.items("card/month"), buyer_id=buyer)["payable_minor"] == 5500
     placed = sale.place("app", quote_no=quote["no"], buyer_id=buyer, pay_by={"channel": "wallet"})
     assert (placed["payable_minor"], placed["release_no"]) == (4000, 1)
@@ -286,7 +287,7 @@ def test_the_same_channel_again_is_the_same_attempt(shop):
 
 def test_an_attempt_with_nothing_to_show_goes_on_without_it(shop):
     """A terminal at the till is asked, and the buyer is given nothing."""
-    put_live(1, channels__counter=FILES["channels/counter.yaml"].replace('    client: {qr: "{answer.qr}"}\n', ""))
+    put_live(1, {"channels/counter.yaml": FILES["channels/counter.yaml"].replace('    client: {qr: "{answer.qr}"}\n', "")})
     shop.outside.answers["counter", "pay"] = Outcome("accepted", sent=True)
     placed = place(shop)
     first = sale.pay(placed["no"], "counter")

@@ -179,7 +179,8 @@ def hold(quote_no: str, order_no: str | None, buyer_id: str, currency: str,
     `order_no`: the order that is written in this same transaction, when the quote is not a separate request.
     """
     held: list[dict[str, Any]] = []
-    for coupon, amount_minor in taken:
+    # Counters are always taken in one order, here and when they are lowered: no two orders wait for each other.
+    for coupon, amount_minor in sorted(taken, key=lambda pair: pair[0].id):
         row = _hold_row(coupon, amount_minor, quote_no, order_no, buyer_id, currency)
         reason = _raise_counters(coupon, amount_minor, buyer_id)
         if reason:
@@ -270,7 +271,7 @@ def give_back(order_no: str, cause: str) -> int:
 
 
 def _move_all(to_state: str, cause: str, **where: Any) -> list[dict[str, Any]]:
-    rows = store.many(CouponHold, lock=True, order_by="no", **where)
+    rows = store.many(CouponHold, lock=True, order_by="coupon_id, no", **where)
     for row in rows:
         store.move(COUPON, row["no"], to_state, cause, row=row)
     return rows

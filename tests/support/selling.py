@@ -505,9 +505,9 @@ def compiled(files: Mapping[str, str] = FILES) -> Catalog:
     return _compiled[key]
 
 
-def put_live(release_no: int, **changed: str) -> Catalog:
-    """Make the catalogue live under a number, with some files changed (`scenes__app="…"`); earlier ones stay pinned."""
-    files = FILES | {f"{name.replace('__', '/')}.yaml": text for name, text in changed.items()}
+def put_live(release_no: int, changed: Mapping[str, str | None] = {}) -> Catalog:
+    """Make the catalogue live under a number, with some files changed or (None) left out; earlier ones stay pinned."""
+    files = {path: text for path, text in {**FILES, **changed}.items() if text is not None}
     earlier = live._current
     if earlier is not None:
         live._pinned[earlier.release_no] = earlier
