@@ -125,6 +125,10 @@ def _apply(order: dict[str, Any], payment: dict[str, Any], fields: Mapping[str, 
     if state == "pending" and payment["state"] == "unknown":
         store.move(payments.PAYMENT, payment["no"], "pending", cause, row=payment)
         return "applied"
+    if state == "unknown" and payment["state"] in payments.LIVE:
+        signal.emit("notice.not_understood", channel=payment["channel_id"])
+        _log.warning("payment %s: what was said is no state we know; it will be asked for", payment["no"],
+                     extra={"channel": payment["channel_id"], "cause": cause})
     return "nothing_new"
 
 
