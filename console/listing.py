@@ -68,6 +68,7 @@ class Listing(Guarded, ModelView):
     can_create = can_edit = can_delete = can_export = False
     column_display_actions = False
     empty_text: Any = ""                       # what to do when there is nothing at all
+    search_hint: Any = ""                      # what the search box takes
     # Flask-Admin's own doors that are not used: no form, no bulk action, no lookup is reachable.
     create_view = edit_view = details_view = delete_view = action_view = ajax_lookup = ajax_update = export = None
 

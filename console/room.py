@@ -20,19 +20,15 @@ from . import refusals
 class Guarded:
     """Mixed into every Flask-Admin view.
 
-    needs      an ability, or "" for whoever has logged in
-    menu_as    the endpoint whose menu entry is lit while this page is shown ("": its own)
-    all_lines  shows what can't be told apart by business line: not for users who are restricted to some
+    needs    an ability, or "" for whoever has logged in
+    menu_as  the endpoint whose menu entry is lit while this page is shown ("": its own)
     """
     needs = ""
     menu_as = ""
-    all_lines = False
 
     def is_accessible(self) -> bool:
         person = g.get("person")
-        if person is None or (self.all_lines and person.lines):
-            return False
-        return not self.needs or person.may(self.needs)
+        return person is not None and (not self.needs or person.may(self.needs))
 
     def inaccessible_callback(self, name: str, **kwargs: Any) -> Any:
         return abort(403)

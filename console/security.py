@@ -6,6 +6,7 @@ from urllib.parse import urlparse
 
 from flask import Flask, Response, g, request
 from flask.sessions import SecureCookieSessionInterface
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from engine import store
 from engine.base import settings
@@ -52,6 +53,8 @@ class Cookies(SecureCookieSessionInterface):
 
 
 def install(app: Flask) -> None:
+    if settings.get("CONSOLE_URL"):            # a proxy stands in front, and tells who asks: one hop is believed, no more
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)
     app.session_interface = Cookies()
     app.config.update(
         SECRET_KEY=shared_key(), SESSION_COOKIE_NAME="salewright_console", SESSION_COOKIE_HTTPONLY=True,

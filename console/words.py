@@ -71,7 +71,7 @@ POOL_MOVES = {"top_up": _l("Top-up"), "draw": _l("Draw"), "return": _l("Return")
 LEDGER_KINDS = {
     "order_paid": _l("Order paid"), "surplus_received": _l("Surplus received"), "refund_approved": _l("Refund approved"),
     "refund_succeeded": _l("Refund succeeded"), "pool_topped_up": _l("Pool topped up"), "reversal": _l("Reversal")}
-ROLES = {"api": _l("API"), "console": _l("Console"), "worker": _l("Worker")}
+ROLES = {"api": _l("API"), "console": _l("Console"), "worker": _l("Worker process")}
 ACTIONS = {
     "login": _l("Logged in"), "logout": _l("Logged out"), "export": _l("Exported a list"),
     "user.create": _l("Created a user"), "user.change": _l("Changed a user"), "user.password": _l("Changed the password"),

@@ -39,6 +39,7 @@ class Login(Page):
             audit.record("login", "user", login, login=login, outcome="refused", code="wrong_password")
             return self._page(login, _("The login or the password is wrong. [wrong_password]"), 401)
         throttle.succeeded(login, address)
+        _keep_language(row)
         begin_session(row)
         users.note_login(row["id"])
         audit.record("login", "user", row["login"], login=row["login"])
@@ -63,6 +64,12 @@ class Login(Page):
         session["lang"] = lang
         flash(_("You are logged out."), "info")
         return redirect(url_for(".index"))
+
+
+def _keep_language(row: dict[str, Any]) -> None:
+    """A language picked on this page is the person's from now on; the first admin's is what his browser speaks."""
+    if session.get("lang") in i18n.LOCALES or row["password_from"] == "setup" and row["last_login_at_ms"] is None:
+        users.set_lang(row["id"], i18n.chosen())
 
 
 def begin_session(row: dict[str, Any]) -> None:

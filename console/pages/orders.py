@@ -74,7 +74,6 @@ class Orders(Listing):
         **{name: cell(lambda row, name=name: ui.money_text(getattr(row, name), row.currency).replace(",", "").replace("−", "-"))
            for name in ("subtotal_minor", "payable_minor", "refunded_minor")},
         **{name: cell(lambda row, name=name: ui.time_text(getattr(row, name))) for name in ("created_at_ms", "paid_at_ms")}}
-    list_template = "console/orders.html"
     empty_text = _l("No order was placed yet. Orders come in through the API; the start-up text shows a command that places one.")
     search_hint = _l("Order, buyer, telephone, payment, outside or channel number")
 

@@ -25,7 +25,7 @@ TABLE = (
     Setting("API_THREADS", "8", "request threads of the API process"),
     Setting("API_PROCESSES", "1", "API processes"),
     Setting("PUBLIC_URL", "", "how outside systems reach the API; empty: http://HOST:PORT"),
-    Setting("CONSOLE_URL", "", "how people reach the console; https://… makes its cookies secure; empty: http://HOST:PORT+1"),
+    Setting("CONSOLE_URL", "", "how people reach the console through a proxy; https://… makes its cookies secure; empty: directly"),
     Setting("SANDBOX_URL", "", "where the sandbox gateway is; empty: http://HOST:PORT+2"),
     Setting("TIMEZONE", "Asia/Shanghai", "zone of business days and calendar periods; times are stored in UTC"),
     Setting("LOG_FORMAT", "text", "text or json"),

@@ -257,6 +257,18 @@ def test_cookies_over_http_and_https(bare, monkeypatch):
     assert "Secure" in secure.headers["Set-Cookie"] and "Strict-Transport-Security" in secure.headers
 
 
+def test_behind_a_proxy_the_one_who_asks_is_known(bare, monkeypatch):
+    def address_of(app):
+        client = app.test_client()
+        page = client.get("/console/login/", headers={"X-Forwarded-For": "9.9.9.9, 10.1.2.3"})
+        client.post("/console/login/", data={"login": "viewer", "password": "x", "csrf_token": token_of(page)},
+                    headers={"X-Forwarded-For": "9.9.9.9, 10.1.2.3"})
+        return trail("login")[-1]["address"]
+    assert address_of(bare.app) == "127.0.0.1"                 # nobody is believed who asks directly
+    monkeypatch.setenv("SALEWRIGHT_CONSOLE_URL", "http://console.example")
+    assert address_of(create_app()) == "10.1.2.3"              # and of a proxy only its own word
+
+
 def test_cookies_are_good_on_every_node(bare):
     assert shared_key() == shared_key() and len(store.many(ConsoleKey)) == 1
     other = create_app()

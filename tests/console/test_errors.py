@@ -6,7 +6,7 @@ import logging
 import peewee
 import pytest
 
-from console.access import audit
+from console.access import audit, sessions
 from console.access.tables import Audit
 from engine import store
 from engine.base.errors import Code, Refusal
@@ -61,6 +61,15 @@ def test_a_database_that_does_not_answer(sold, visit, monkeypatch, error):
     monkeypatch.setattr(orders, "find", fail)
     page = visit(sold, lang="zh").get("/orders/O1", status=503)
     assert "database_busy" in page and "数据库没有响应" in page
+
+
+def test_a_database_that_fails_before_anybody_is_known(bare, monkeypatch):
+    def fail(_token):
+        raise peewee.OperationalError("down")
+
+    monkeypatch.setattr(sessions, "user_of", fail)
+    answer = bare.client().get("/console/orders/", headers={"Accept-Language": "zh"})
+    assert answer.status_code == 503 and "数据库没有响应" in answer.get_data(as_text=True)
 
 
 def test_scripts_get_their_errors_as_json(bare, visit):

@@ -230,3 +230,14 @@ def test_postings_stand_in_the_order_in_which_they_were_written(sold, visit):
     page = visit(sold).get(f"/orders/{sold.orders['paid_twice']}")
     assert re.findall(r'<div class="block-head"><b>([^<]+)</b>', page) == [
         "Order paid", "Surplus received", "Refund approved", "Refund succeeded"]
+
+
+def test_what_buyers_typed_is_text_and_nothing_else(bare, visit):
+    nasty = "<script>alert('x')</script>\"><b>"
+    who = worlds.buyer("<i>b</i>", phone="13800000001", name=nasty)
+    placed = worlds.place("aiqicha-app", items=[{"sku": "aiqicha-vip/month", "quantity": 1}], buyer_id=who,
+                          fields={"from_page": nasty[:60]}, contact={"name": nasty})
+    sale.close(placed["no"], nasty)
+    for path in ("/orders/", f"/orders/{placed['no']}", f"/orders/?q={nasty}"):
+        page = visit(bare).get(path)
+        assert "<script>alert" not in page and "<i>b</i>" not in page and 'value="<' not in page

@@ -6,8 +6,10 @@ import re
 import pytest
 
 from console import ui
+from console.access import users
 from engine.config import drafts
 from engine.deliver import work_orders
+from tests.console import world as worlds
 
 PAGES = ("/", "/orders/", "/partners/", "/partners/bank-mall", "/partners/telecom-gift", "/studio/", "/studio/?q=vip&kind=products",
          "/studio/file/lines/aiqicha.yaml", "/drafts/", "/drafts/{draft}", "/studio/?draft={draft}", "/releases/", "/releases/1",
@@ -45,12 +47,33 @@ def test_the_door_speaks_the_browsers_language(bare, accepts, word):
     assert word in page
 
 
+def test_the_first_admin_finds_his_browsers_language(bare):
+    users.change(1, 1, actor="x", password_from="setup", lang="zh")
+    client = bare.app.test_client()
+    english = {"Accept-Language": "en-GB"}
+    for _login in range(2):
+        page = client.get("/console/login/", headers=english).get_data(as_text=True)
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+        client.post("/console/login/", headers=english, data={"login": "admin", "password": worlds.PASSWORD, "csrf_token": token})
+        token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/console/account/").get_data(as_text=True))[1]
+        assert users.by_login("admin")["lang"] == ("zh" if _login else "en")
+        users.set_lang(1, "zh")                # a later login leaves his own choice alone
+        client.post("/console/login/leave", data={"csrf_token": token})
+        with client.session_transaction(base_url="http://localhost/console/") as session:
+            session.pop("lang")
+
+
 def test_the_door_remembers_a_choice(bare):
     client = bare.app.test_client()
     page = client.get("/console/login/", headers={"Accept-Language": "zh"}).get_data(as_text=True)
     token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
     client.post("/console/login/lang", data={"lang": "en", "csrf_token": token})
-    assert "Password" in client.get("/console/login/", headers={"Accept-Language": "zh"}).get_data(as_text=True)
+    page = client.get("/console/login/", headers={"Accept-Language": "zh"}).get_data(as_text=True)
+    assert "Password" in page
+    users.set_lang(1, "zh")
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    client.post("/console/login/", data={"login": "admin", "password": worlds.PASSWORD, "csrf_token": token})
+    assert users.by_login("admin")["lang"] == "en"             # and what was picked there stays his
 
 
 def test_without_the_bundle_the_editor_is_a_text_area_with_its_errors(bare, visit, monkeypatch):

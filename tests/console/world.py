@@ -105,7 +105,7 @@ class Outside:
             return Outcome("accepted", {"channel_no": "SMS-1"}, sent=True, status=200)
         if operation == "refund":
             return Outcome("succeeded", {"channel_refund_no": f"CR-{facts['refund.no']}"}, sent=True, status=200)
-        if operation in ("charge",):
+        if operation == "charge":
             return self.supplier
         return Outcome("pending", {}, sent=True, status=200)
 
