@@ -100,6 +100,7 @@ def apply_payment(payment_no: str, fields: Mapping[str, Any], cause: str,
                 return "repeated"
             payment = payments.find(payment_no, lock=True)
             trace.caused_by(payment["trace_id"])
+            _own(payment, notice)
             return _apply(orders.find(payment["order_no"], lock=True), payment, fields, cause, inline)
     try:
         verdict = store.retrying(lambda: work(True))
@@ -109,6 +110,12 @@ def apply_payment(payment_no: str, fields: Mapping[str, Any], cause: str,
         verdict = store.retrying(lambda: work(False))
     crash.point("notice.after_commit")
     return verdict
+
+
+def _own(row: Mapping[str, Any], notice: tuple[str, str, str] | None) -> None:
+    """A channel speaks of its own payments and refunds, not of another's."""
+    if notice and row["channel_id"] != notice[0]:
+        raise Refusal(Code.NOTICE_REJECTED, f"{row['no']} is not of the channel {notice[0]}")
 
 
 def _apply(order: dict[str, Any], payment: dict[str, Any], fields: Mapping[str, Any], cause: str, inline: bool) -> str:
@@ -274,6 +281,7 @@ def apply_refund(refund_no: str, state: str, fields: Mapping[str, Any], cause: s
             return "repeated"
         refund = refunds.find(refund_no, lock=True)
         trace.caused_by(refund["trace_id"])
+        _own(refund, notice)
         amount = fields.get("amount_minor")
         if amount is not None and amount != refund["amount_minor"]:
             raise Refusal(Code.NOTICE_REJECTED, f"refund {refund_no}: amount is {amount}, ours is {refund['amount_minor']}")

@@ -70,6 +70,13 @@ def test_a_notice_about_something_else_is_refused_and_forgotten(shop, placed, at
     assert shop.notice(attempt) == "applied"   # under the same key: the wrong one was not taken
 
 
+def test_a_channel_speaks_of_its_own_payments_only(shop, placed, attempt):
+    for other in ("counter", "desk", "supply"):
+        with refused(Code.NOTICE_REJECTED, f"not of the channel {other}"):
+            settling.apply_payment(attempt["no"], {"state": "succeeded", "amount_minor": 4000}, "notice", (other, "k", "paid"))
+    assert payment(attempt["no"])["state"] == "pending" and store.many(notices.NoticeReceived) == []
+
+
 def test_a_notice_of_a_payment_nobody_knows(shop):
     with refused(Code.PAYMENT_UNKNOWN):
         settling.apply_payment("P1", {"state": "succeeded"}, "notice", ("wallet", "k", "paid"))
@@ -380,6 +387,8 @@ def test_a_refunds_notice(shop, refund):
     shop.outside.answers["wallet", "refund"] = Outcome("pending", sent=True)
     settling.send_refund(refund["no"])
     told = {"payment_no": refund["payment_no"], "channel_refund_no": "C1", "amount_minor": 4000}
+    with refused(Code.NOTICE_REJECTED, "not of the channel counter"):
+        settling.apply_refund(refund["no"], "succeeded", told, "notice", ("counter", "r1", "refunded"))
     with refused(Code.NOTICE_REJECTED):
         settling.apply_refund(refund["no"], "succeeded", told | {"amount_minor": 1}, "notice", ("wallet", "r1", "refunded"))
     assert settling.apply_refund(refund["no"], "succeeded", told, "notice", ("wallet", "r1", "refunded")) == "succeeded"

@@ -125,8 +125,11 @@ def consume(buyer_id: str, right: str, amount: int, key: str) -> dict[str, Any]:
 
     Returns {right, amount, parts, left}: left null when unlimited. The same key again gives the first use's answer.
     Refusals: ENTITLEMENT_UNKNOWN (never had it), ENTITLEMENT_INACTIVE (not now), QUOTA_EXHAUSTED,
-    IDEMPOTENCY_KEY_REUSED (key used for another use).
+    IDEMPOTENCY_KEY_REUSED (key used for another use), BAD_REQUEST (less than one).
     """
+    if amount < 1:
+        raise Refusal(Code.BAD_REQUEST, f"{amount} of {right} can't be used", [{"path": "amount", "found": amount,
+                                                                               "expected": "1 or more"}])
     try:
         return _consume(buyer_id, right, amount, key)
     except peewee.IntegrityError:              # a twin with this key was faster; now its answer is there
