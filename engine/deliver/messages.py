@@ -24,7 +24,7 @@ class Message(store.TradeTable):
     order_no = peewee.CharField(max_length=32, index=True)
     template = peewee.CharField(max_length=64)
     channel_id = peewee.CharField(max_length=64)
-    recipient = peewee.CharField(max_length=120)
+    recipient = peewee.CharField(max_length=120, index=True)
     text = peewee.TextField()
     state = peewee.CharField(max_length=12)
     attempts = peewee.IntegerField()

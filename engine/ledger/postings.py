@@ -107,4 +107,5 @@ def of_order(order_no: str) -> list[dict]:
     legs = store.many(LedgerPosting, transaction_no=[t["no"] for t in found], order_by="id") if found else []
     for transaction in found:
         transaction["postings"] = [leg for leg in legs if leg["transaction_no"] == transaction["no"]]
-    return found
+    # Several may be posted in one millisecond; their legs know the order.
+    return sorted(found, key=lambda t: t["postings"][0]["id"] if t["postings"] else 0)

@@ -30,7 +30,7 @@ class TradeOrder(store.TradeTable):
     payable_minor = peewee.BigIntegerField()
     refunded_minor = peewee.BigIntegerField()
     quote_no = peewee.CharField(max_length=32)
-    external_no = peewee.CharField(max_length=64)   # the number a shop or partner knows it by
+    external_no = peewee.CharField(max_length=64, index=True)   # the number a shop or partner knows it by
     title = peewee.CharField(max_length=200)
     trace_id = peewee.CharField(max_length=32, index=True)
     created_at_ms = peewee.BigIntegerField(index=True)

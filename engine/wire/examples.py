@@ -20,9 +20,20 @@ from .secrets import Given
 def run_example(doc: Mapping[str, Any], example: Mapping[str, Any]) -> list[str]:
     """Differences between what the example expects and what happens; [] when it holds."""
     try:
-        return run_on(compile_channel(doc, Given(secrets_of(doc, example))), example)
+        return run_on(_compiled(doc, secrets_of(doc, example)), example)
     except WireError as error:
         return [str(error)]
+
+
+_last: tuple[Any, Any, Channel] | None = None  # a file's examples come one after the other, mostly with the same secrets
+
+
+def _compiled(doc: Mapping[str, Any], secrets: dict[str, Any]) -> Channel:
+    global _last
+    kept = _last
+    if kept is None or kept[0] is not doc or kept[1] != secrets:
+        kept = _last = (doc, secrets, compile_channel(doc, Given(secrets)))
+    return kept[2]
 
 
 def run_on(ch: Channel, example: Mapping[str, Any]) -> list[str]:

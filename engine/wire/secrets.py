@@ -9,6 +9,7 @@ Files are looked at again when they change, so that a rotated key takes effect w
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Protocol
 
@@ -148,6 +149,7 @@ class SecretBox:
         return self._parsed[half, text]
 
 
+@lru_cache(maxsize=64)                         # checking a private key costs 40 ms, and channels share keys
 def _load(half: str, pem: bytes) -> Any:
     if half == "private":
         key: Any = load_pem_private_key(pem, password=None)

@@ -1,4 +1,4 @@
-# Generated from a schema diff on 2026-11-21 21:59.
+# Generated from a schema diff on 2026-11-21 22:52.
 from peewee import *
 from engine.store.databases import JsonField
 

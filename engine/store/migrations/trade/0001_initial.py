@@ -1,4 +1,4 @@
-# Generated from a schema diff on 2026-11-21 21:59.
+# Generated from a schema diff on 2026-11-21 22:52.
 from peewee import *
 from engine.store.databases import JsonField
 
@@ -200,7 +200,7 @@ def up(migrator, db):
         order_no = CharField(index=True, max_length=32)
         template = CharField(max_length=64)
         channel_id = CharField(max_length=64)
-        recipient = CharField(max_length=120)
+        recipient = CharField(index=True, max_length=120)
         text = TextField()
         state = CharField(max_length=12)
         attempts = IntegerField()
@@ -467,7 +467,7 @@ def up(migrator, db):
         payable_minor = BigIntegerField()
         refunded_minor = BigIntegerField()
         quote_no = CharField(max_length=32)
-        external_no = CharField(max_length=64)
+        external_no = CharField(index=True, max_length=64)
         title = CharField(max_length=200)
         trace_id = CharField(index=True, max_length=32)
         created_at_ms = BigIntegerField(index=True)
