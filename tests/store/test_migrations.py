@@ -30,7 +30,8 @@ def empty(request, data_dir, monkeypatch):
 def test_they_make_what_the_code_declares(empty):
     assert len(store.pending()) == len(store.migrate()) >= 3
     for db in store.LOGICAL.values():
-        assert not (difference := diff_models(db.database, store.tables(db))), str(difference)
+        ours = [table for table in store.tables(db) if table.__module__.partition(".")[0] in ("engine", "console")]
+        assert not (difference := diff_models(db.database, ours)), str(difference)
     assert store.pending() == [] and store.migrate() == []
 
 

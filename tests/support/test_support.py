@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 
-import peewee
 import psycopg
 import pytest
 from redis import Redis
@@ -42,11 +41,12 @@ def test_a_child_process_opens_the_same_database(database, processes):
     assert child.wait() == 0
 
 
-def test_the_server_is_postgresql_18_and_keeps_no_open_connection(postgresql_database):
+def test_the_server_is_postgresql_18_and_can_cut_its_connections(postgresql_database):
     assert store.trade.database.execute_sql("SHOW server_version").fetchone()[0].startswith("18")
-    postgresql_database.server.cut_connections(postgresql_database.name)
-    with pytest.raises(peewee.OperationalError):
-        store.query(store.trade, "SELECT 1")
+    with psycopg.connect(postgresql_database.env["SALEWRIGHT_DATABASE_URL"]) as connection:
+        postgresql_database.server.cut_connections(postgresql_database.name)
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")
 
 
 def test_postgresql_is_reached_from_outside_the_engine(postgresql_database):
