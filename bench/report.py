@@ -102,7 +102,8 @@ def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
     for sale in found.get("sales", ()):
         where = f"{sale['database']}, {sale['clients']} client{'s' * (sale['clients'] != 1)}"
         goal(f"engine / floor at least {RATIO_MIN} ({where})", sale["ratio"], sale["ratio"] >= RATIO_MIN)
-        goal(f"p99 below {P99_MAX_MS:.0f} ms ({where})", sale["engine"]["p99_ms"], sale["engine"]["p99_ms"] < P99_MAX_MS)
+        slowest = max(at["p99_ms"] for at in sale["engine"]["kinds"].values())
+        goal(f"p99 of every request below {P99_MAX_MS:.0f} ms ({where})", slowest, slowest < P99_MAX_MS)
     if cost := found.get("cost"):
         for what, most in (("statements", STATEMENTS_MAX), ("commits", COMMITS_MAX)):
             total = cost[what] + cost[f"worker_{what}"]
