@@ -67,9 +67,12 @@ def unfinished(order_no: str) -> int:
 
 
 def take(no: str, worker: str) -> dict[str, Any]:
-    """A person takes an open work order."""
+    """A person takes an open work order; quiet for who has taken it, STATE_REFUSED for others."""
     row = find(no, lock=True)
-    if row["state"] != "in_progress" or row["worker"] != worker:
+    if row["state"] == "in_progress" and row["worker"] != worker:
+        raise Refusal(Code.STATE_REFUSED, f"{row['worker']} has taken the work order {no}",
+                      [{"path": "worker", "found": worker, "expected": row["worker"]}])
+    if row["state"] != "in_progress":
         store.move(WORK_ORDER, no, "in_progress", f"taken by {worker}", row=row, worker=worker)
     return find(no)
 
