@@ -39,6 +39,10 @@ class Asked:
             return self._environ.get(name.replace("-", "_").upper(), "")
         return self._environ.get("HTTP_" + name.replace("-", "_").upper(), "")
 
+    def gave(self, name: str) -> bool:
+        """Whether a header of this lower-case name came, be it empty."""
+        return "HTTP_" + name.replace("-", "_").upper() in self._environ
+
     def headers(self) -> dict[str, str]:
         found = {k[5:].replace("_", "-").lower(): v for k, v in self._environ.items() if k.startswith("HTTP_")}
         found |= {name: self.header(name) for name in ("content-type", "content-length") if self.header(name)}

@@ -99,10 +99,11 @@ class Endpoint:
 
     def _key(self, asked: Asked) -> str:
         key = asked.header("idempotency-key") if self.key else ""
-        if not key and self.key == "required":
+        given = bool(self.key) and asked.gave("idempotency-key")
+        if not given and self.key == "required":
             raise Refusal(Code.IDEMPOTENCY_KEY_REQUIRED, details=[
                 {"path": "Idempotency-Key", "found": "nothing", "expected": "a new text of yours for each request"}])
-        if key and not _KEY.match(key):
+        if given and not _KEY.match(key):          # an empty one too: a slip that would not protect anything
             raise Refusal(Code.BAD_REQUEST, "the Idempotency-Key is not 1 to 100 visible ASCII characters", [
                 {"path": "Idempotency-Key", "found": key[:120], "expected": "1 to 100 visible ASCII characters"}])
         return key

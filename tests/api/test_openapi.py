@@ -5,7 +5,7 @@ import re
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from jsonschema import Draft202012Validator
 from schemathesis import GenerationMode
@@ -114,7 +114,7 @@ def test_the_docs_page_is_whole_and_brings_everything_itself(lite):
 
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
           negative_data_rejection)
-EXAMPLES = 12                                  # of each operation and mode: bounded, and other ones at each run
+EXAMPLES = 12                                  # of each operation and mode: bounded, and the same at each run
 
 
 @pytest.mark.slow
@@ -135,9 +135,11 @@ def test_whatever_is_asked_the_answer_is_in_the_document(lite, mode, monkeypatch
 def _fuzz(operation, mode, headers):
     statuses = []
 
-    @settings(max_examples=EXAMPLES, phases=[Phase.generate], suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(max_examples=EXAMPLES, phases=[Phase.generate], suppress_health_check=list(HealthCheck), deadline=None,
+              derandomize=True)
     @given(case=operation.as_strategy(generation_mode=mode))
     def run(case):
+        assume("Authorization" not in (case.headers or {}))            # what is wrong in it would be put right by ours
         response = case.call(headers=headers)
         case.validate_response(response, checks=list(CHECKS))
         statuses.append(response.status_code)
