@@ -104,6 +104,8 @@ def _round(generator: Generator, side: Side) -> dict[str, Any]:
     return result
 
 
-def ratio(one: Side, other: Side) -> float:
-    """one / other in orders a second: the median over neighbouring rounds."""
-    return median(a / b for a, b in zip(one.rates(), other.rates()))
+def ratio(one: Side, other: Side) -> dict[str, float]:
+    """one / other in orders a second, over neighbouring rounds: {median, low, high}; half of the rounds lie between the
+    last two."""
+    found = sorted(a / b for a, b in zip(one.rates(), other.rates()))
+    return {"median": median(found), "low": found[len(found) // 4], "high": found[-1 - len(found) // 4]}
