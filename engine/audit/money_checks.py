@@ -85,6 +85,12 @@ def paid_means_settled() -> Iterator[Violation]:
             "HAVING COUNT(p.no) <> CASE WHEN o.paid_at_ms IS NULL THEN 0 ELSE 1 END"):
         yield Violation(3, no, f"keeps {kept} payments")
     for no, payable, total in rows(
+            "SELECT o.no, o.payable_minor, COALESCE(SUM(a.amount_minor), 0) FROM trade_order o LEFT JOIN (SELECT a.order_no, "
+            "a.amount_minor FROM payment_allocation a JOIN payment_order p ON p.no = a.payment_no AND p.state = 'succeeded' AND "
+            "p.surplus_minor = 0) a ON a.order_no = o.no WHERE o.paid_at_ms IS NOT NULL GROUP BY o.no, o.payable_minor "
+            "HAVING COALESCE(SUM(a.amount_minor), 0) <> o.payable_minor"):
+        yield Violation(3, no, f"its payments are allocated {total} to it, it costs {payable}")
+    for no, payable, total in rows(
             "SELECT o.no, o.payable_minor, SUM(CASE WHEN p.amount_minor > 0 AND p.account <> 'coupon_expense' "
             "THEN p.amount_minor ELSE 0 END) FROM trade_order o JOIN ledger_transaction t ON t.order_no = o.no AND t.kind = "
             "'order_paid' JOIN ledger_posting p ON p.transaction_no = t.no GROUP BY o.no, o.payable_minor "

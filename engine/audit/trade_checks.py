@@ -7,6 +7,8 @@ from .. import store
 from ..config.catalog import Scene
 from ..config.live import live
 from ..deliver.entitlements import Entitlement
+from ..flow import journal
+from ..ledger import chart, postings
 from ..runs import hooks
 from ..steps.context import SaleContext
 from ..trade import orders, pricing
@@ -14,22 +16,22 @@ from ..trade.quotes import Quote
 from .violation import Violation, rows
 
 PAGE = 1000
-GRANTING = ("paid", "fulfil", "charge")
 
 
 def entitlements_match() -> Iterator[Violation]:
     """4. A completed order has each entitlement once; a fully refunded one has none left; none without a paid order."""
     for order in _pages(orders.TradeOrder, ("no", "scene_id", "release_no", "state"), state=["completed", "refunded"]):
-        found = {(e["line_n"], e["grant_n"], e["state"]) for e in order["entitlements"]}
+        found = {(e["line_n"], e["grant_n"]) for e in order["entitlements"] if e["state"] == "active"}
         if order["state"] == "refunded":
-            if any(state == "active" for _, _, state in found):
+            if found:
                 yield Violation(4, order["no"], "is refunded and still has entitlements")
             continue
         scene = live.release(order["release_no"]).scene(order["scene_id"])
-        wanted = _granted_by(scene, order["lines"])
-        missing = wanted - {(line_n, grant_n) for line_n, grant_n, _ in found}
-        if missing:
+        sold = {(line["n"], g) for line in order["lines"] for g in range(1, len(scene.skus[line["sku"]].grants) + 1)}
+        if missing := sold - found if _grants(scene, order["no"]) else set():
             yield Violation(4, order["no"], f"is completed without its entitlements {sorted(missing)} (line, grant)")
+        if beyond := found - sold:
+            yield Violation(4, order["no"], f"has entitlements {sorted(beyond)} (line, grant) that it did not buy")
     for no, order_no in rows("SELECT e.no, e.order_no FROM entitlement e LEFT JOIN trade_order o ON o.no = e.order_no "
                              "WHERE e.state = 'active' AND (o.no IS NULL OR o.paid_at_ms IS NULL)"):
         yield Violation(4, no, f"is active for order {order_no}, which is not paid")
@@ -37,12 +39,13 @@ def entitlements_match() -> Iterator[Violation]:
         yield Violation(4, no, "more of its quota is used than it has")
 
 
-def _granted_by(scene: Scene, lines: list[dict[str, Any]]) -> set[tuple[int, int]]:
-    """(line, grant) an order of this scene must have when complete. A step with a `when` is judged by its journal."""
-    uses = [s for name in GRANTING if name in scene.flows for s in scene.flows[name].steps if s.name == "grant_entitlements"]
-    if not any(use.when is None for use in uses):
-        return set()
-    return {(line["n"], g) for line in lines for g in range(1, len(scene.skus[line["sku"]].grants) + 1)}
+def _grants(scene: Scene, order_no: str) -> bool:
+    """Whether a complete order of this scene must have what its SKUs grant. Where every such step has a condition, the
+    order's journal tells whether one of them was met."""
+    flows = ("charge" if "pool" in scene.tenders else "paid", "fulfil")
+    uses = [use for name in flows for use in scene.flows[name].steps if use.name == "grant_entitlements"]
+    return any(use.when is None for use in uses) or any(
+        entry["name"] == "grant_entitlements" and entry["state"] == "done" for entry in (journal.of(order_no) if uses else ()))
 
 
 def _pages(table: Any, columns: tuple[str, ...], **where: Any) -> Iterator[dict[str, Any]]:
@@ -82,6 +85,11 @@ def coupons_count() -> Iterator[Violation]:
             "GROUP BY coupon_id, buyer_id) h ON h.coupon_id = u.coupon_id AND h.buyer_id = u.buyer_id "
             "WHERE u.used <> COALESCE(h.n, 0) OR u.used > u.cap", True):
         yield Violation(5, coupon, f"buyer {buyer} counts {used} of {cap}, there are {n}")
+    for table, key, counted in (("coupon_usage", "u.coupon_id = h.coupon_id", "counted"), (
+            "coupon_buyer_usage", "u.coupon_id = h.coupon_id AND u.buyer_id = h.buyer_id", "counted_buyer")):
+        for coupon, in rows(f"SELECT DISTINCT h.coupon_id FROM coupon_hold h LEFT JOIN {table} u ON {key} WHERE h.state IN "
+                            f"('held', 'redeemed') AND h.{counted} = ? AND u.coupon_id IS NULL", True):
+            yield Violation(5, coupon, f"is held and counted nowhere in {table}")
     for coupon, quote, n in rows("SELECT coupon_id, quote_no, COUNT(*) FROM coupon_hold GROUP BY coupon_id, quote_no "
                                  "HAVING COUNT(*) > 1"):
         yield Violation(5, coupon, f"is held {n} times for quote {quote}")
@@ -94,8 +102,8 @@ def coupons_count() -> Iterator[Violation]:
 
 def pools_hold() -> Iterator[Violation]:
     """6. A partner's pool never goes below its floor; drawn − returned = charged orders; its log adds up."""
-    for partner, balance, floor, topped_up, drawn, returned in rows(
-            "SELECT partner_id, balance, floor, topped_up, drawn, returned FROM partner_pool"):
+    for partner, unit, currency, balance, floor, topped_up, drawn, returned in rows(
+            "SELECT partner_id, unit, currency, balance, floor, topped_up, drawn, returned FROM partner_pool"):
         if drawn and balance < floor:
             yield Violation(6, partner, f"holds {balance}, below its floor of {floor}")
         if balance != topped_up - drawn + returned:
@@ -106,6 +114,9 @@ def pools_hold() -> Iterator[Violation]:
         logged = dict(rows("SELECT kind, SUM(amount) FROM pool_log WHERE partner_id = ? GROUP BY kind", partner))
         if (logged.get("top_up", 0), logged.get("draw", 0), logged.get("return", 0)) != (topped_up, drawn, returned):
             yield Violation(6, partner, f"its log {dict(logged)} does not add up to its totals")
+        owed = -postings.balance(chart.account("partner_pool", partner), currency)
+        if unit == "money" and owed != balance:
+            yield Violation(6, partner, f"holds {balance}, but the ledger says {owed}")
     for no, state in rows("SELECT c.no, c.state FROM charge c JOIN trade_order o ON o.no = c.order_no WHERE "
                           "(c.state = 'charged') <> (o.paid_at_ms IS NOT NULL)"):
         yield Violation(6, no, f"is {state}, which its order is not")
@@ -155,9 +166,9 @@ def quotes_recompute() -> Iterator[Violation]:
             return
         for row in page:
             again = recompute(row)
-            if again != row["result"]:
+            if again != row["result"] or again["payable_minor"] != row["payable_minor"]:
                 yield Violation(10, row["no"], f"recomputed: {again['payable_minor']}, quoted: {row['payable_minor']}"
-                                               if again["payable_minor"] != row["result"]["payable_minor"]
+                                               if again["payable_minor"] != row["payable_minor"]
                                 else "recomputed: the same sum, made up differently")
         after = page[-1]["no"]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import random
 import time
-from typing import Any, Callable, TypeVar
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, TypeVar
 
 import peewee
 
@@ -145,6 +146,19 @@ class transaction:
             close_quietly(self._db.database)
             if kind is None:                   # with an error under way, that one is the news
                 raise
+
+
+@contextmanager
+def snapshot(db: Logical = trade) -> Iterator[None]:
+    """Everything read inside is of one moment, whatever others write meanwhile; it keeps no writer waiting. Inside a
+    transaction it sees what that sees."""
+    if in_transaction():
+        yield
+        return
+    with db.database.transaction(*(("DEFERRED",) if db.is_sqlite else ())):
+        if not db.is_sqlite:
+            db.database.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
 
 
 def in_transaction() -> bool:

@@ -328,3 +328,28 @@ def test_statements_and_commits_are_counted(database):
     assert (store.counts.statements, store.counts.commits) == (2, 1)
     store.counts.reset()
     assert (store.counts.statements, store.counts.commits, store.counts.log) == (0, 0, None)
+
+
+# ── reading of one moment ────────────────────────────────────────────────────────────────────────────────────────────
+
+def test_a_snapshot_is_of_one_moment_and_keeps_nobody_waiting(database):
+    store.insert(PurchaseCount, count())
+
+    def write(n):
+        with store.transaction():
+            add()
+        return pieces()
+    with store.snapshot():
+        assert pieces() == 0
+        assert at_once(write, [1]) == [1]
+        assert pieces() == 0
+    assert pieces() == 1
+
+
+def test_a_snapshot_inside_a_transaction_sees_what_it_sees(database):
+    with store.transaction():
+        store.insert(PurchaseCount, count())
+        with store.snapshot():
+            assert pieces() == 0
+        add()
+    assert pieces() == 1
