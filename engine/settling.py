@@ -54,7 +54,8 @@ def settle_free(ctx: SaleContext) -> None:
 
 
 def _into_paid(ctx: SaleContext, cause: str, inline: bool, flow: str, flow_hooks: tuple[str, ...]) -> None:
-    store.current().flush()                    # an order written in this transaction must be there to be moved
+    if store.current().staged(orders.TradeOrder):          # an order of this transaction must be there to be moved
+        store.current().flush()
     if any(d["kind"] == "coupon" for d in ctx.price.discounts):
         coupons.redeem(ctx.subject_no)
     ctx.count_paid()

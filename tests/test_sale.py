@@ -159,6 +159,28 @@ def test_an_outside_shops_number_makes_one_order(shop):
         sale.place("stall", items=shop.items(("card/month", 2)), external={"no": "T-1", "paid_minor": 8000})
 
 
+def test_what_an_order_costs_in_statements(shop):
+    """The figure the engine is designed around: it may fall, and it does not grow unseen."""
+    buyer = shop.buyer("fresh")
+    store.counts.reset(record=True)
+    quote = sale.quote("app", shop.items("card/week"), buyer_id=buyer)
+    placed = sale.place("app", quote_no=quote["no"], buyer_id=buyer)
+    before = store.counts.statements
+    attempt = sale.pay(placed["no"], "wallet")
+    asked = store.counts.statements
+    shop.notice(attempt)
+    assert (store.counts.commits, before <= 17, asked - before <= 8, store.counts.statements - asked <= 17) == (4, True, True, True), \
+        "\n".join(store.counts.log)
+
+
+def test_more_lines_cost_no_more_statements(shop):
+    def cost(*keys):
+        store.counts.reset()
+        shop.notice(sale.pay(sale.place("page", items=shop.items(*keys))["no"], "wallet"))
+        return store.counts.statements
+    assert cost("card/month", "card/week", "card/year") == cost("card/month")
+
+
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 REFUSALS = {
