@@ -14,5 +14,5 @@ from .transaction import Transaction, current, in_transaction, retrying, snapsho
 
 __all__ = ["ContentTable", "JsonField", "LOGICAL", "Logical", "MACHINES", "Machine", "StateLog", "SystemTable",
            "TradeTable", "Transaction", "born", "content", "counts", "current", "delete", "in_transaction", "insert",
-           "logical_of", "many", "migrate", "move", "one", "open_all", "pending", "query", "retrying", "snapshot", "system", "tables",
-           "trade", "transaction", "update"]
+           "logical_of", "many", "migrate", "move", "one", "open_all", "pending", "query", "retrying", "snapshot",
+           "system", "tables", "trade", "transaction", "update"]
