@@ -76,7 +76,8 @@ def sqlite_database(data_dir: Path, sqlite_templates: SqliteTemplates) -> Iterat
 
 
 @pytest.fixture
-def postgresql_database(data_dir: Path, postgresql_templates: PostgresTemplates, monkeypatch) -> Iterator[Database]:
+def postgresql_database(request: pytest.FixtureRequest, data_dir: Path, postgresql_templates: PostgresTemplates,
+                        monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     server = postgresql_templates.server
     name = postgresql_templates.copy()
     monkeypatch.setenv("SALEWRIGHT_DATABASE_URL", server.url(name))
@@ -85,7 +86,10 @@ def postgresql_database(data_dir: Path, postgresql_templates: PostgresTemplates,
                    name, server)
     live.stop()
     close_all()
-    server.drop(name)
+    if "processes" in request.fixturenames:    # a child that is not ended yet must not write into the next test's
+        server.drop(name)
+    else:
+        postgresql_templates.give_back(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

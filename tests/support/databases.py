@@ -65,18 +65,30 @@ class SqliteTemplates:
 
 
 class PostgresTemplates:
-    """Template databases on one server, one per shape."""
+    """Template databases on one server, one per shape, and copies of them that tests are done with."""
 
     def __init__(self, server: PostgreSQL):
         self.server = server
         self._made: dict[frozenset[str], str] = {}
+        self._shapes: dict[str, frozenset[str]] = {}
+        self._free: dict[frozenset[str], list[str]] = {}
 
     def copy(self) -> str:
         """The name of a fresh database."""
         template = self._made.get(_shape()) or self._make()
+        if free := self._free.get(_shape()):
+            return free.pop()
         name = f"test_{next(_numbers)}"
         self.server.create(name, template)
+        self._shapes[name] = _shape()
         return name
+
+    def give_back(self, name: str) -> None:
+        """A test is done with it: emptied, it is as fresh as a new one, and a hundred times sooner there."""
+        if self.server.empty(name):
+            self._free.setdefault(self._shapes[name], []).append(name)
+        else:
+            self.server.drop(name)
 
     def _make(self) -> str:
         name = f"shape_{next(_numbers)}"

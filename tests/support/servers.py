@@ -23,6 +23,19 @@ from .waiting import wait_until
 _FAST = ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "log_min_messages = fatal")
 
 
+# Every table but those that say which migrations were applied; numbers begin at 1 again.
+_EMPTY = """DO $$ DECLARE name text; filled boolean; BEGIN
+  FOR name IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+                                             AND relname NOT LIKE 'schema_migration%' LOOP
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', name) INTO filled;
+    IF filled THEN EXECUTE format('DELETE FROM %I', name); END IF;
+  END LOOP;
+  FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
+    EXECUTE format('ALTER SEQUENCE %I RESTART', name);
+  END LOOP;
+END $$"""
+
+
 class PostgreSQL:
     """A server of its own in a temporary folder, reached through a Unix socket."""
 
@@ -50,6 +63,16 @@ class PostgreSQL:
 
     def drop(self, database: str) -> None:
         self.admin(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+    def empty(self, database: str) -> bool:
+        """Delete every row; False when that can't be done (then drop it)."""
+        self.cut_connections(database)
+        try:
+            with psycopg.connect(self.url(database), autocommit=True, options="-c lock_timeout=2s") as connection:
+                connection.execute(_EMPTY)
+            return True
+        except psycopg.Error:
+            return False
 
     def cut_connections(self, database: str) -> None:
         """End every connection to a database, as a failover does."""
