@@ -15,7 +15,7 @@ from engine.config.catalog import Catalog, Scene, Sku
 from engine.config.live import live
 from engine.trade import buyers
 
-from . import catalogue
+from .generate_catalogue import generate
 
 ROLE = "bench"
 
@@ -24,7 +24,7 @@ def main(scenes: int, count: int) -> dict[str, Any]:
     made = make_ready()
     startup.start(ROLE)
     if scenes:
-        releases.publish(catalogue.generate(scenes), f"{scenes} generated scenes", ROLE, startup.vocabulary())
+        releases.publish(generate(scenes), f"{scenes} scenes more", ROLE, startup.vocabulary())
         live.look()
     with store.transaction():
         for n in range(count):

@@ -84,7 +84,7 @@ def say_scenes(found: dict[str, Any]) -> None:
         f"  check and compile {found['check_and_compile_s']:.2f} s; with {found['examples']} examples run "
         f"{found['with_examples_s']:.2f} s; API's start {found['start_s']:.1f} s",
         f"  publish {found['publish_s']:.2f} s, live in the API after {found['publish_to_live_s']:.2f} s",
-        table(HEAD, [row("20 scenes", found["few"]), row(f"{found['scenes']} scenes", found["many"])]),
+        table(HEAD, [row(f"{found['sample']} scenes", found["few"]), row(f"{found['scenes']} scenes", found["many"])]),
         f"  rate with many / with few: {ratio_text(found['ratio'])} ({found['clients']} clients, SQLite)")
 
 

@@ -153,7 +153,7 @@ class Engine:
     """An installation of the engine: its data folder and databases, made ready; API, worker and sandbox when started.
 
     url     "" for SQLite files in the folder, else the PostgreSQL database
-    scenes  how many generated scenes to publish; 0: the sample catalogue
+    scenes  how many generated scenes to publish with the sample catalogue
     """
 
     def __init__(self, folder: Path, url: str = "", scenes: int = 0, buyers: int = 500):

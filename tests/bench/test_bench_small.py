@@ -9,13 +9,11 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from bench import breakdown, catalogue, report, run
+from bench import breakdown, report, run
 from bench.floor import sales
 from bench.rounds import Generator, Side, percentile, ratio, take_turns
 from bench.servers import Floor
 from bench.stopwatch import Stopwatch
-from engine.config.check import check
-from engine.startup import vocabulary
 
 SALE = {"scene": "scene", "sku": "product/sku", "buyer": "buyer-1", "price_minor": 1490, "snapshot": run.SNAPSHOT}
 ROWS = {"floor_order": 1, "floor_line": 1, "floor_snapshot": 1, "floor_payment": 1, "floor_journal": 8, "floor_posting": 4,
@@ -131,13 +129,6 @@ def test_every_watched_place_is_there():
         for step in path:
             owner = getattr(owner, step)
         assert name in vars(owner), place
-
-
-@pytest.mark.parametrize("scenes", [20, 60])
-def test_generated_catalogues_are_sound(scenes):
-    files = catalogue.generate(scenes)
-    result = check(files, vocabulary())
-    assert result.problems == [] and len(result.catalog.scenes) == scenes and result.counts["examples"] >= scenes
 
 
 def test_goals_are_missed_when_they_are():
