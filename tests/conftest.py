@@ -40,6 +40,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(name)
     folder = tmp_path / "var"
     monkeypatch.setenv("SALEWRIGHT_DATA_DIR", str(folder))
+    monkeypatch.setenv("SALEWRIGHT_SQLITE_SYNCHRONOUS", "OFF")     # as PostgreSQL here: no test is about a power cut
     log = logging.getLogger()
     handlers, level = log.handlers[:], log.level
     yield folder

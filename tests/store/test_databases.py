@@ -13,7 +13,12 @@ def test_three_files_by_default(sqlite_database, data_dir):
     assert [db.url for db in store.LOGICAL.values()] == [f"sqlite:///{data_dir / name}.db" for name in ("content", "trade", "system")]
     assert all(db.is_sqlite and db.gate for db in store.LOGICAL.values())
     assert store.query(store.trade, "PRAGMA journal_mode") == [("wal",)]
-    assert store.query(store.trade, "PRAGMA synchronous") == [(2,)]        # FULL: a commit survives a power cut
+
+
+def test_a_commit_survives_a_power_cut_unless_it_is_set_otherwise(sqlite_database, monkeypatch):
+    monkeypatch.delenv("SALEWRIGHT_SQLITE_SYNCHRONOUS")
+    store.open_all()
+    assert store.query(store.trade, "PRAGMA synchronous") == [(2,)]        # FULL
 
 
 def test_how_a_connection_to_postgresql_is_set(postgresql_database):

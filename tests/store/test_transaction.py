@@ -162,9 +162,15 @@ def test_the_last_moment_before_the_commit(database, monkeypatch):
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_a_transaction_that_need_not_wait_for_the_disk(database, durable):
+def test_a_transaction_that_need_not_wait_for_the_disk(database, monkeypatch, durable):
+    monkeypatch.setenv("SALEWRIGHT_SQLITE_SYNCHRONOUS", "FULL")
+    store.open_all()
     with store.transaction(durable=durable):
         store.insert(PurchaseCount, count())
+        if database.backend == "sqlite":
+            assert store.query(store.trade, "PRAGMA synchronous") == [(2 if durable else 1,)]
+        else:
+            assert store.query(store.trade, "SHOW synchronous_commit") == [("off",)] or durable
     if database.backend == "sqlite":           # and the next one waits again
         assert store.query(store.trade, "PRAGMA synchronous") == [(2,)]
     assert len(store.many(PurchaseCount)) == 1

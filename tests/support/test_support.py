@@ -74,7 +74,8 @@ def test_the_clock_runs_again():
 
 
 def test_no_setting_leaks_in(data_dir):
-    assert {name for name in os.environ if name.startswith("SALEWRIGHT_")} == {"SALEWRIGHT_DATA_DIR"}
+    assert {name for name in os.environ if name.startswith("SALEWRIGHT_")} == {
+        "SALEWRIGHT_DATA_DIR", "SALEWRIGHT_SQLITE_SYNCHRONOUS"}        # the fixture's own
     assert settings.data_dir() == data_dir
 
 
