@@ -1,4 +1,4 @@
-"""Direct charges: three entries over the same steps, from a pool that is never overdrawn, for a buyer who may come later."""
+"""Direct charges: three entries over the same steps, from a pool never overdrawn, for a buyer who may come later."""
 from __future__ import annotations
 
 import pytest
@@ -41,11 +41,14 @@ def test_a_registered_buyer_is_charged_at_once(shop, bank):
     made = charge.charge_registered(bank, "B-1", "gift", MONTH, buyer)
     assert (made["state"], made["amount"], made["buyer_id"], made["reason"]) == ("charged", 2800, buyer, None)
     sold = order(made["order_no"])
-    assert (sold["state"], sold["payable_minor"], sold["partner_id"], sold["external_no"]) == ("completed", 2800, "bank", "B-1")
+    assert (sold["state"], sold["payable_minor"], sold["partner_id"], sold["external_no"]) == \
+        ("completed", 2800, "bank", "B-1")
     assert balance("bank") == 7200 and len(entitlements.of_order(sold["no"])) == 2
     assert buyers.find(buyer)["orders_paid"] == 1
-    assert [(p["tender_kind"], p["amount_minor"], p["state"]) for p in payments.of_order(sold["no"])] == [("pool", 2800, "succeeded")]
-    assert postings.balance("partner_pool:bank", "CNY") == -7200 and postings.balance("deferred_revenue:shop", "CNY") == -2800
+    assert [(p["tender_kind"], p["amount_minor"], p["state"]) for p in payments.of_order(sold["no"])] == \
+        [("pool", 2800, "succeeded")]
+    assert postings.balance("partner_pool:bank", "CNY") == -7200 \
+        and postings.balance("deferred_revenue:shop", "CNY") == -2800
     assert messages.of_order(sold["no"])[0]["recipient"] == "13800000001"
 
 
@@ -75,7 +78,8 @@ def test_sixteen_times_the_same_charge_at_once(shop, bank):
     (Code.QUANTITY_INVALID, "bank", "gift", [{"sku": "card/month", "quantity": 11}], None),
     (Code.POOL_EXHAUSTED, "bank", "gift", [{"sku": "card/month", "quantity": 4}], None),
     (Code.POOL_EXHAUSTED, "post", "gift", MONTH, None)],
-    ids=["buyer", "scene", "external scene", "goods", "not sold", "nothing", "no price", "quantity", "floor", "no pool"])
+    ids=["buyer", "scene", "external scene", "goods", "not sold", "nothing", "no price", "quantity", "floor",
+         "no pool"])
 def test_what_is_refused_leaves_nothing(shop, bank, code, partner, scene, items, buyer):
     with refused(code):
         charge.charge_registered(shop.partner(partner), "B-1", scene, items, buyer or shop.buyer())
@@ -248,7 +252,8 @@ def test_registering_and_the_timer_at_once_charge_once(shop, bank):
     made = charge.charge_unregistered(bank, "B-1", "gift", WEEK, "13900000001")
     with store.transaction():
         buyers.put("b1", phone="13900000001")
-    results = at_once(lambda n: charge.complete(made["no"]) if n % 2 else charge.buyer_registered("b1", "13900000001"), range(8))
+    results = at_once(lambda n: charge.complete(made["no"]) if n % 2 else charge.buyer_registered("b1", "13900000001"),
+                      range(8))
     assert not errors(results) and balance("bank") == 9000 and orders.purchased("b1", "card/week") == 1
 
 

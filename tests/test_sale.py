@@ -1,31 +1,20 @@
-"""The story end to end, in one process: quote, place, pay, notice, completed; and everything that can go otherwise."""
+"""The story end to end, in one process: quote, place, pay, notice, completed; and what is refused on the way."""
 from __future__ import annotations
 
 import pytest
 
-from engine import charge, runs, sale, settling, store
-from engine.base import clock, crash
-from engine.base.errors import Code, Refusal
-from engine.deliver import entitlements, messages, upstream, work_orders
-from engine.flow import journal, outbox
+from engine import sale, store
+from engine.base import clock
+from engine.base.errors import Code
+from engine.deliver import entitlements, messages
+from engine.flow import journal
 from engine.ledger import postings
-from engine.pay import payments, refunds
+from engine.pay import payments
 from engine.trade import buyers, coupons, idempotency, orders, quotes
-from tests.support.selling import FILES, SILENT, UNREACHABLE, Outcome, order, payment, put_live, refused, shop
+from tests.support.selling import Outcome, order, paid, payment, place, refused, shop
 from tests.support.together import at_once, errors
 
 __all__ = ["shop"]
-
-
-def place(shop, *keys, scene="app", buyer=None, **more):
-    return sale.place(scene, items=shop.items(*(keys or ("card/month",))),
-                      buyer_id=shop.buyer() if buyer is None else buyer, **more)
-
-
-def paid(shop, *keys, **more):
-    placed = place(shop, *keys, **more)
-    shop.notice(sale.pay(placed["no"], "wallet"))
-    return order(placed["no"])
 
 
 def ledger_of(order_no):
@@ -46,7 +35,8 @@ def test_from_quote_to_completed(shop):
 
     done = order(placed["no"])
     assert (done["state"], done["paid_at_ms"], done["ended_at_ms"]) == ("completed", clock.now_ms(), clock.now_ms())
-    assert payment(attempt["no"])["state"] == "succeeded" and payment(attempt["no"])["channel_no"] == f"W-{attempt['no']}"
+    taken = payment(attempt["no"])
+    assert (taken["state"], taken["channel_no"]) == ("succeeded", f"W-{attempt['no']}")
     assert ledger_of(placed["no"]) == [{"deferred_revenue:shop": -2000, "channel_receivable:wallet": 2000,
                                         "coupon_expense": 2000}]
     assert [e["right"] for e in entitlements.of_order(placed["no"])] == ["calls", "reports"]
@@ -55,7 +45,8 @@ def test_from_quote_to_completed(shop):
     assert (after["orders_paid"], after["tags"]) == (1, ["crowd", "member"])
     assert quotes.lock_open is not None and store.one(quotes.Quote, no=quote["no"])["state"] == "adopted"
     assert [(s["flow"], s["name"], s["state"]) for s in journal.of(placed["no"])] == [
-        ("place", "buyer_is_known", "done"), ("place", "within_purchase_cap", "done"), ("place", "hold_purchase_cap", "done"),
+        ("place", "buyer_is_known", "done"), ("place", "within_purchase_cap", "done"),
+        ("place", "hold_purchase_cap", "done"),
         ("paid", "grant_entitlements", "done"), ("paid", "tag_buyer", "done"), ("paid", "message", "done")]
     text = messages.of_order(placed["no"])[0]
     assert text["recipient"] == "13800000001" and text["text"] == f"订单{placed['no']}：月卡，20.00"
@@ -106,7 +97,8 @@ def test_paying_with_the_order(shop):
 def test_an_order_stands_though_its_first_attempt_failed(shop):
     shop.outside.answers["counter", "pay"] = Outcome("failed", reason="no", sent=True)
     placed = place(shop, pay_by={"channel": "counter"})
-    assert (placed["payment"]["state"], placed["payment"]["reason"]) == ("failed", "the channel did not take the payment: no")
+    assert (placed["payment"]["state"], placed["payment"]["reason"]) == \
+        ("failed", "the channel did not take the payment: no")
     assert order(placed["no"])["state"] == "awaiting_payment"
     shop.notice(sale.pay(placed["no"], "wallet"))
     assert order(placed["no"])["state"] == "completed"
@@ -206,7 +198,8 @@ REFUSALS = {
     "paid elsewhere": (Code.METHOD_MISMATCH, {"external": {"no": "1", "paid_minor": 4000}}),
     "an order where partners charge": (Code.METHOD_MISMATCH, {"scene_id": "gift"}),
     "a shop order that is not paid": (Code.METHOD_MISMATCH, {"scene_id": "stall"}),
-    "a shop order paid with too little": (Code.PRICE_CHANGED, {"scene_id": "stall", "external": {"no": "1", "paid_minor": 3999}}),
+    "a shop order paid with too little": (Code.PRICE_CHANGED,
+                                          {"scene_id": "stall", "external": {"no": "1", "paid_minor": 3999}}),
     "a channel not offered": (Code.CHANNEL_NOT_ALLOWED, {"pay_by": {"channel": "desk"}}),
     "a channel nobody knows": (Code.CHANNEL_NOT_ALLOWED, {"pay_by": {"channel": "shell"}}),
     "a quote that is none": (Code.QUOTE_UNKNOWN, {"quote_no": "Q1"}),
@@ -219,7 +212,8 @@ def test_what_is_refused_leaves_nothing(shop, code, given):
     asked = {"scene_id": "app", "items": shop.items("card/month"), "buyer_id": buyer} | given
     with refused(code):
         sale.place(asked.pop("scene_id"), **asked)
-    for table in (orders.TradeOrder, quotes.Quote, payments.PaymentOrder, orders.OrderLine, coupons.CouponHold, store.StateLog):
+    for table in (orders.TradeOrder, quotes.Quote, payments.PaymentOrder, orders.OrderLine, coupons.CouponHold,
+                  store.StateLog):
         assert store.many(table) == []
     assert coupons_used() == {} and orders.purchased(buyer, "card/week") == 0
 
@@ -287,133 +281,6 @@ def test_a_channel_with_a_condition_is_offered_when_it_holds(shop):
     assert attempt["client"] == {"text": f"{attempt['no']} o-1"}
 
 
-# ── pinned to a release ──────────────────────────────────────────────────────────────────────────────────────────────
-
-def test_a_quote_keeps_its_price_and_its_release(shop):
-    buyer = shop.buyer()
-    quote = sale.quote("app", shop.items("card/month"), buyer_id=buyer)
-    offered = "[wallet, counter, {use: desk, when: {gte: {payable: 100.00}}}]"
-    put_live(2, {"products/card.yaml": FILES["products/card.yaml"].replace("40.00", "55.00"),
-                 "scenes/app.yaml": FILES["scenes/app.yaml"].replace(offered, "[counter]")})
-    assert sale.quote("app", shop.items("card/month"), buyer_id=buyer)["payable_minor"] == 5500
-    placed = sale.place("app", quote_no=quote["no"], buyer_id=buyer, pay_by={"channel": "wallet"})
-    assert (placed["payable_minor"], placed["release_no"]) == (4000, 1)
-    assert placed["payment"]["channel_id"] == "wallet"             # the release's channels, as in pay()
-    shop.notice(placed["payment"])
-    assert order(placed["no"])["state"] == "completed"
-
-
-# ── attempts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-def test_the_same_channel_again_is_the_same_attempt(shop):
-    placed = place(shop)
-    first = sale.pay(placed["no"], "counter")
-    assert sale.pay(placed["no"], "counter") == first
-    assert len(shop.outside.asked("counter", "pay")) == 1
-
-
-def test_an_attempt_with_nothing_to_show_goes_on_without_it(shop):
-    """A terminal at the till is asked, and the buyer is given nothing."""
-    put_live(1, {"channels/counter.yaml": FILES["channels/counter.yaml"].replace('    client: {qr: "{answer.qr}"}\n', "")})
-    shop.outside.answers["counter", "pay"] = Outcome("accepted", sent=True)
-    placed = place(shop)
-    first = sale.pay(placed["no"], "counter")
-    assert (first["state"], first["client"]) == ("pending", None)
-    assert sale.pay(placed["no"], "counter")["no"] == first["no"]
-
-
-def test_another_channel_closes_the_first_attempt(shop):
-    placed = place(shop)
-    first = sale.pay(placed["no"], "wallet")
-    second = sale.pay(placed["no"], "counter")
-    assert second["no"] != first["no"]
-    shop.work()
-    assert payment(first["no"])["state"] == "closed" and payment(second["no"])["state"] == "pending"
-    shop.notice(second)
-    assert order(placed["no"])["state"] == "completed"
-
-
-def test_an_attempt_whose_outcome_is_unknown_is_not_repeated(shop):
-    shop.outside.answers["counter", "pay"] = SILENT
-    placed = place(shop)
-    attempt = sale.pay(placed["no"], "counter")
-    assert attempt["state"] == "unknown"
-    with refused(Code.PAYMENT_IN_PROGRESS, attempt["no"]):
-        sale.pay(placed["no"], "counter")
-    shop.notice(attempt)
-    assert order(placed["no"])["state"] == "completed"
-
-
-def test_an_attempt_whose_answer_was_lost_is_replaced_by_one_that_can_be_shown(shop):
-    shop.outside.answers["counter", "pay"] = [SILENT, Outcome("pending", {}, {"qr": "2"}, sent=True)]
-    placed = place(shop)
-    first = sale.pay(placed["no"], "counter")
-    clock.advance(60)
-    second = sale.pay(placed["no"], "counter")                     # the channel says that the first waits to be paid
-    assert second["no"] != first["no"] and second["client"] == {"qr": "2"}
-    assert payment(first["no"])["state"] == "pending"
-    shop.work()
-    assert payment(first["no"])["state"] == "closed"
-    shop.notice(second)
-    assert order(placed["no"])["state"] == "completed"
-
-
-@pytest.mark.parametrize("answer", [UNREACHABLE, Outcome("busy", reason="later", sent=True), Outcome("closed", sent=True)],
-                         ids=["unreachable", "busy", "closed"])
-def test_a_channel_that_did_not_take_it(shop, answer):
-    shop.outside.answers["counter", "pay"] = answer
-    placed = place(shop)
-    with refused(Code.CHANNEL_UNAVAILABLE):
-        sale.pay(placed["no"], "counter")
-    assert [p["state"] for p in payments.of_order(placed["no"])] == ["failed"]
-    shop.outside.answers["counter", "pay"] = Outcome("pending", {}, {"qr": "2"}, sent=True)
-    assert sale.pay(placed["no"], "counter")["client"] == {"qr": "2"}
-
-
-def test_a_notice_faster_than_the_answer(shop):
-    placed = place(shop)
-
-    def answer(facts):
-        shop.notice(payment(facts["payment.no"]))
-        return Outcome("pending", {}, {"qr": "late"}, sent=True)
-    shop.outside.answers["counter", "pay"] = answer
-    assert sale.pay(placed["no"], "counter")["state"] == "succeeded"
-    assert order(placed["no"])["state"] == "completed"
-
-
-def test_a_notice_faster_than_a_refusal(shop):
-    """The channel's own books count, not the answer that got lost on its way and came as an error."""
-    placed = place(shop)
-
-    def answer(facts):
-        shop.notice(payment(facts["payment.no"]))
-        return Outcome("failed", reason="gateway", sent=True)
-    shop.outside.answers["counter", "pay"] = answer
-    assert sale.pay(placed["no"], "counter")["state"] == "succeeded"
-
-
-def test_a_channel_that_can_make_nothing_for_the_buyer_is_no_attempt(shop, monkeypatch):
-    placed = place(shop)
-    monkeypatch.setattr(shop.outside, "_operate", lambda *a, **k: Outcome("failed", reason="a fact is missing"))
-    with refused(Code.CHANNEL_UNAVAILABLE, "a fact is missing"):
-        sale.pay(placed["no"], "wallet")
-    assert payments.of_order(placed["no"]) == []
-
-
-def test_sixteen_pays_at_once_make_one_attempt(shop):
-    placed = place(shop)
-    results = at_once(lambda n: sale.pay(placed["no"], "wallet"), range(16))
-    assert not errors(results) and len({r["no"] for r in results}) == 1
-    assert len(payments.of_order(placed["no"])) == 1
-
-
-def test_sixteen_pays_at_once_call_the_channel_once(shop):
-    placed = place(shop)
-    results = at_once(lambda n: sale.pay(placed["no"], "counter"), range(16))
-    assert all(isinstance(e, Refusal) and e.code is Code.PAYMENT_IN_PROGRESS for e in errors(results))
-    assert len(payments.of_order(placed["no"])) == len(shop.outside.asked("counter", "pay")) == 1
-
-
 # ── remembering ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 def test_what_is_remembered_is_in_the_orders_transaction(shop):
@@ -466,7 +333,8 @@ def test_an_order_that_nobody_pays_expires(shop):
 def test_an_order_whose_notice_was_lost_is_found_paid_when_it_expires(shop):
     placed = place(shop)
     attempt = sale.pay(placed["no"], "wallet")
-    shop.outside.answers["wallet", "query"] = Outcome("succeeded", {"state": "succeeded", "channel_no": "W1"}, sent=True)
+    shop.outside.answers["wallet", "query"] = Outcome("succeeded", {"state": "succeeded", "channel_no": "W1"},
+                                                      sent=True)
     clock.set_to(placed["expires_at_ms"])
     sale.expire(placed["no"])
     assert order(placed["no"])["state"] == "completed" and payment(attempt["no"])["state"] == "succeeded"
@@ -539,104 +407,3 @@ def test_a_claimed_order_that_nobody_paid_frees_no_more_than_it_held(shop):
     assert orders.purchased(buyer, "card/week") == 1
     sale.close(held["no"], "nobody paid")
     assert orders.purchased(buyer, "card/week") == 0
-
-
-# ── purchase caps ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-def test_a_purchase_cap_counts_what_is_held_and_what_is_being_bought(shop):
-    buyer = shop.buyer()
-    first = place(shop, "card/week", buyer=buyer)
-    with refused(Code.PURCHASE_CAP_REACHED):
-        sale.quote("app", shop.items("card/week"), buyer_id=buyer)
-    sale.close(first["no"], "no")
-    place(shop, "card/week", buyer=buyer)
-    place(shop, "card/week")                   # another buyer's cap is another
-
-
-def test_sixteen_orders_at_once_never_pass_the_purchase_cap(shop):
-    buyer = shop.buyer()
-    results = at_once(lambda n: place(shop, "card/week", buyer=buyer), range(16))
-    assert len(results) - len(errors(results)) == 1
-    assert all(e.code is Code.PURCHASE_CAP_REACHED for e in errors(results))
-    assert orders.purchased(buyer, "card/week") == 1
-
-
-# ── the last of a coupon ─────────────────────────────────────────────────────────────────────────────────────────────
-
-def test_two_hundred_buyers_and_the_last_ten_coupons(shop):
-    crowd = [shop.buyer("crowd") for _ in range(200)]
-    results = [r for chunk in range(0, 200, 20) for r in at_once(
-        lambda buyer: place(shop, buyer=buyer, wanted_coupons=["last-ten"]), crowd[chunk:chunk + 20])]
-    assert not errors(results)
-    assert sorted({r["payable_minor"] for r in results}) == [2000, 4000]
-    assert sum(r["payable_minor"] == 2000 for r in results) == 10
-    assert coupons_used() == {"last-ten": 10}
-    told = store.one(quotes.Quote, no=next(r for r in results if r["payable_minor"] == 4000)["quote_no"])
-    assert {n["id"]: n["reason"] for n in told["result"]["not_applied"]}["last-ten"] == "cap_reached"
-
-
-# ── work orders and suppliers ────────────────────────────────────────────────────────────────────────────────────────
-
-def states(order_no):
-    return {w["kind"]: w["state"] for w in work_orders.of_order(order_no)}
-
-
-def finish(order_no, kind):
-    no = next(w["no"] for w in work_orders.of_order(order_no) if w["kind"] == kind)
-    return runs.finish_work_order(no, "wang", {"seen": True})
-
-
-def test_an_order_that_people_work_for(shop):
-    placed = place(shop, "filing/one", scene="office", buyer="")
-    assert states(placed["no"]) == {"search": "open"}
-    shop.notice(sale.pay(placed["no"], "wallet"))
-    assert order(placed["no"])["state"] == "paid" and states(placed["no"])["file"] == "open"
-    shop.work()                                # the supplier is called by a worker
-    assert order(placed["no"])["state"] == "fulfilling"
-    ordered = upstream.of_order(placed["no"])
-    assert [(u["merchant_id"], u["state"], u["external_no"]) for u in ordered] == [("mill", "accepted", f"S{ordered[0]['no']}")]
-    finish(placed["no"], "search")
-    assert entitlements.of_order(placed["no"]) == []
-    finish(placed["no"], "file")               # the copy is not blocking
-    shop.work()
-    assert order(placed["no"])["state"] == "completed" and len(entitlements.of_order(placed["no"])) == 1
-    finish(placed["no"], "copy")
-    shop.work()
-    assert [s["name"] for s in journal.of(placed["no"], "fulfil")] == ["grant_entitlements", "message"]
-
-
-def test_people_faster_than_the_money_and_the_supplier(shop):
-    placed = place(shop, "filing/one", scene="office", buyer="")
-    finish(placed["no"], "search")
-    shop.notice(sale.pay(placed["no"], "wallet"))
-    finish(placed["no"], "file")
-    assert order(placed["no"])["state"] == "paid"
-    shop.work()
-    assert order(placed["no"])["state"] == "completed" and len(entitlements.of_order(placed["no"])) == 1
-
-
-def test_a_flow_whose_last_step_is_a_call(shop):
-    placed = place(shop, scene="last-call", buyer="")
-    shop.notice(sale.pay(placed["no"], "wallet"))
-    assert order(placed["no"])["state"] == "paid"
-    shop.work()
-    assert order(placed["no"])["state"] == "completed"
-    assert [u["state"] for u in upstream.of_order(placed["no"])] == ["accepted"]
-
-
-def test_an_unpaid_orders_work_is_cancelled(shop):
-    placed = place(shop, "filing/one", scene="office", buyer="")
-    sale.close(placed["no"], "no")
-    assert states(placed["no"]) == {"search": "cancelled"}
-    with refused(Code.STATE_REFUSED):
-        finish(placed["no"], "search")
-
-
-# ── a price of the line's own ────────────────────────────────────────────────────────────────────────────────────────
-
-def test_an_adjusted_price(shop):
-    placed = place(shop, ("filing/one", 3), scene="office", buyer="")
-    assert placed["payable_minor"] == 270_000
-    shop.notice(sale.pay(placed["no"], "wallet"))
-    shop.work()
-    assert ledger_of(placed["no"])[0]["coupon_expense"] == 30_000

@@ -62,7 +62,8 @@ def test_sixteen_different_notices_of_one_payment_have_one_effect(shop, placed, 
     assert entitled(placed["no"]) == 2 and len(store.many(notices.NoticeReceived)) == 16
 
 
-@pytest.mark.parametrize("wrong", [{"amount_minor": 3999}, {"amount_minor": 4001}, {"amount_minor": 0}, {"currency": "USD"}])
+@pytest.mark.parametrize("wrong",
+                         [{"amount_minor": 3999}, {"amount_minor": 4001}, {"amount_minor": 0}, {"currency": "USD"}])
 def test_a_notice_about_something_else_is_refused_and_forgotten(shop, placed, attempt, wrong):
     with refused(Code.NOTICE_REJECTED):
         shop.notice(attempt, **wrong)
@@ -73,7 +74,8 @@ def test_a_notice_about_something_else_is_refused_and_forgotten(shop, placed, at
 def test_a_channel_speaks_of_its_own_payments_only(shop, placed, attempt):
     for other in ("counter", "desk", "supply"):
         with refused(Code.NOTICE_REJECTED, f"not of the channel {other}"):
-            settling.apply_payment(attempt["no"], {"state": "succeeded", "amount_minor": 4000}, "notice", (other, "k", "paid"))
+            settling.apply_payment(attempt["no"], {"state": "succeeded", "amount_minor": 4000}, "notice",
+                                   (other, "k", "paid"))
     assert payment(attempt["no"])["state"] == "pending" and store.many(notices.NoticeReceived) == []
 
 
@@ -96,7 +98,8 @@ def test_the_time_of_payment_is_the_channels(shop, placed, attempt):
     ("failed", "closed", "failed", "nothing_new"), ("closed", "failed", "closed", "nothing_new"),
     ("failed", "pending", "failed", "nothing_new")])
 def test_what_becomes_of_an_attempt(shop, placed, before, said, after, verdict):
-    shop.outside.answers["counter", "pay"] = SILENT if before == "unknown" else Outcome("pending", {}, {"qr": "1"}, sent=True)
+    if before == "unknown":
+        shop.outside.answers["counter", "pay"] = SILENT
     made = sale.pay(placed["no"], "counter")
     if before in ("failed", "closed"):
         shop.notice(made, key="first", state=before)
@@ -127,12 +130,14 @@ def test_money_for_a_closed_order_goes_back(shop, placed, attempt):
     assert balance("channel_receivable", "wallet") == 4000 == -balance("refunds_payable", "wallet")
     shop.work()
     [refund] = refunds.of_order(placed["no"])
-    assert (refund["state"], refund["amount_minor"], refund["channel_refund_no"]) == ("succeeded", 4000, f"C{refund['no']}")
+    assert (refund["state"], refund["amount_minor"], refund["channel_refund_no"]) == \
+        ("succeeded", 4000, f"C{refund['no']}")
     assert payment(attempt["no"])["refunded_minor"] == 4000
     assert order(placed["no"])["state"] == "closed" and entitled(placed["no"]) == 0
-    assert [balance(*a) for a in (("channel_receivable", "wallet"), ("refunds_payable", "wallet"), ("suspense", "wallet"))] == [0] * 3
+    assert [balance(name, "wallet") for name in ("channel_receivable", "refunds_payable", "suspense")] == [0, 0, 0]
     facts = shop.outside.asked("wallet", "refund")[0]
-    assert (facts["payment.no"], facts["refund.no"], facts["refund.amount_minor"]) == (attempt["no"], refund["no"], 4000)
+    assert (facts["payment.no"], facts["refund.no"], facts["refund.amount_minor"]) == \
+        (attempt["no"], refund["no"], 4000)
 
 
 def test_two_attempts_that_are_both_paid(shop, placed, attempt):
@@ -239,7 +244,8 @@ def test_two_orders_delivered_by_workers_at_once_lose_no_day(shop, broken_grant)
         shop.notice(sale.pay(placed["no"], "wallet"))
     assert broken_grant[0] == 0
     assert not errors(at_once(lambda p: executor.advance(f"{p['no']}/paid", runs.HOST), made))
-    reports = sorted((e["starts_at_ms"], e["ends_at_ms"]) for e in entitlements.of_buyer(buyer) if e["right"] == "reports")
+    reports = sorted((e["starts_at_ms"], e["ends_at_ms"])
+                     for e in entitlements.of_buyer(buyer) if e["right"] == "reports")
     assert len(reports) == 6 and all(earlier[1] == later[0] for earlier, later in zip(reports, reports[1:]))
 
 
@@ -288,7 +294,9 @@ def test_a_pay_call_that_was_cut_off_is_given_up_when_the_channel_never_heard_of
     assert settling.ask_payment(made["no"]) == after
 
 
-@pytest.mark.parametrize("answer", [Outcome("succeeded", {"state": "succeeded", "amount_minor": 1}, sent=True), RuntimeError("a secret is missing")],
+@pytest.mark.parametrize("answer",
+                         [Outcome("succeeded", {"state": "succeeded", "amount_minor": 1}, sent=True),
+                          RuntimeError("a secret is missing")],
                          ids=["another amount", "no secret"])
 def test_an_answer_that_stuns_us_is_not_asked_for_again_at_once(shop, placed, attempt, answer):
     shop.outside.answers["wallet", "query"] = answer
@@ -390,7 +398,8 @@ def test_a_refunds_notice(shop, refund):
     with refused(Code.NOTICE_REJECTED, "not of the channel counter"):
         settling.apply_refund(refund["no"], "succeeded", told, "notice", ("counter", "r1", "refunded"))
     with refused(Code.NOTICE_REJECTED):
-        settling.apply_refund(refund["no"], "succeeded", told | {"amount_minor": 1}, "notice", ("wallet", "r1", "refunded"))
+        settling.apply_refund(refund["no"], "succeeded", told | {"amount_minor": 1}, "notice",
+                              ("wallet", "r1", "refunded"))
     assert settling.apply_refund(refund["no"], "succeeded", told, "notice", ("wallet", "r1", "refunded")) == "succeeded"
     assert settling.apply_refund(refund["no"], "succeeded", told, "notice", ("wallet", "r1", "refunded")) == "repeated"
     assert settling.apply_refund(refund["no"], "succeeded", told, "notice", ("wallet", "r2", "refunded")) == "succeeded"

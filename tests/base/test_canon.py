@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 
 from engine.base import canon
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers(-2 ** 53, 2 ** 53) | st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
-                    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
-                                                                               inner, max_size=4), max_leaves=12)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+JSON = st.recursive(st.none() | st.booleans() | st.integers(-2 ** 53, 2 ** 53) | TEXT, lambda inner: (
+    st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4)), max_leaves=12)
 
 
 def test_how_it_looks():
     assert canon.dumps({"b": 1, "a": ["中", None, True]}) == '{"b":1,"a":["中",null,true]}'
     assert canon.dumps_sorted({"b": 1, "a": {"d": 1, "c": 2}}) == b'{"a":{"c":2,"d":1},"b":1}'
-    assert canon.dumps({1: Decimal("9.90"), "s": {"b", "a"}, "f": frozenset(), "t": (1,)}) == '{"1":"9.90","s":["a","b"],"f":[],"t":[1]}'
+    assert canon.dumps({1: Decimal("9.90"), "s": {"b", "a"}, "f": frozenset(), "t": (1,)}) == \
+        '{"1":"9.90","s":["a","b"],"f":[],"t":[1]}'
 
 
 @given(JSON)

@@ -49,7 +49,9 @@ def test_it_is_the_same_for_all_threads():
 
 # ── durations ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-@pytest.mark.parametrize("text, seconds", [("30m", 1800), ("1h", 3600), ("30d", 2_592_000), ("45s", 45), ("250ms", 0.25), ("0s", 0), ("007s", 7)])
+@pytest.mark.parametrize("text, seconds",
+                         [("30m", 1800), ("1h", 3600), ("30d", 2_592_000), ("45s", 45), ("250ms", 0.25), ("0s", 0),
+                          ("007s", 7)])
 def test_durations(text, seconds):
     assert clock.parse_duration_s(text) == seconds
 
@@ -70,13 +72,16 @@ def test_rfc3339(at_ms, text):
 
 
 @pytest.mark.parametrize("text, at_ms", [
-    ("1970-01-01T08:00:00+08:00", 0), ("1970-01-01T00:00:00Z", 0), ("1970-01-01T00:00:00.5+00:00", 500), ("1969-12-31T19:00:00-05:00", 0),
+    ("1970-01-01T08:00:00+08:00", 0), ("1970-01-01T00:00:00Z", 0), ("1970-01-01T00:00:00.5+00:00", 500),
+    ("1969-12-31T19:00:00-05:00", 0),
     ("1970-01-01T00:00:00.123456Z", 123)])
 def test_times_of_other_zones(text, at_ms):
     assert clock.parse_rfc3339(text) == at_ms
 
 
-@pytest.mark.parametrize("text", ["2026-01-01T00:00:00", "2026-01-01", "now", "", "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z"])
+@pytest.mark.parametrize("text",
+                         ["2026-01-01T00:00:00", "2026-01-01", "now", "", "2026-13-01T00:00:00Z",
+                          "2026-02-29T00:00:00Z"])
 def test_no_zone_is_guessed(text):
     with pytest.raises(ValueError):
         clock.parse_rfc3339(text)
@@ -94,7 +99,8 @@ def test_times_come_back_as_they_went(at_ms):
 
 @pytest.mark.parametrize("text, zone, day", [
     ("2026-11-20T15:59:59Z", SHANGHAI, "2026-11-20"), ("2026-11-20T16:00:00Z", SHANGHAI, "2026-11-21"),
-    ("2026-11-20T04:59:59Z", "America/New_York", "2026-11-19"), ("2026-11-20T05:00:00Z", "America/New_York", "2026-11-20")])
+    ("2026-11-20T04:59:59Z", "America/New_York", "2026-11-19"),
+    ("2026-11-20T05:00:00Z", "America/New_York", "2026-11-20")])
 def test_the_business_day(text, zone, day):
     assert clock.business_date(clock.parse_rfc3339(text), zone) == day
 
@@ -103,15 +109,23 @@ def test_the_business_day(text, zone, day):
 
 @pytest.mark.parametrize("start, count, unit, end", [
     ("2026-11-20T12:00:00", 1, "day", "2026-11-21T12:00:00"), ("2026-11-20T12:00:00", 1, "week", "2026-11-27T12:00:00"),
-    ("2026-11-20T12:00:00", 1, "month", "2026-12-20T12:00:00"), ("2026-12-20T12:00:00", 1, "month", "2027-01-20T12:00:00"),
-    ("2026-01-31T00:00:00", 1, "month", "2026-02-28T00:00:00"), ("2028-01-31T00:00:00", 1, "month", "2028-02-29T00:00:00"),
-    ("2026-03-31T23:59:59", 1, "month", "2026-04-30T23:59:59"), ("2026-01-30T00:00:00", 1, "month", "2026-02-28T00:00:00"),
-    ("2026-01-31T00:00:00", 2, "month", "2026-03-31T00:00:00"), ("2026-11-30T00:00:00", 1, "quarter", "2027-02-28T00:00:00"),
-    ("2026-08-31T00:00:00", 2, "quarter", "2027-02-28T00:00:00"), ("2028-02-29T00:00:00", 1, "year", "2029-02-28T00:00:00"),
-    ("2028-02-29T00:00:00", 4, "year", "2032-02-29T00:00:00"), ("2026-11-20T12:00:00", 10, "year", "2036-11-20T12:00:00"),
-    ("2026-11-20T12:00:00", 14, "month", "2028-01-20T12:00:00"), ("2026-02-28T12:00:00", 1, "day", "2026-03-01T12:00:00"),
+    ("2026-11-20T12:00:00", 1, "month", "2026-12-20T12:00:00"),
+    ("2026-12-20T12:00:00", 1, "month", "2027-01-20T12:00:00"),
+    ("2026-01-31T00:00:00", 1, "month", "2026-02-28T00:00:00"),
+    ("2028-01-31T00:00:00", 1, "month", "2028-02-29T00:00:00"),
+    ("2026-03-31T23:59:59", 1, "month", "2026-04-30T23:59:59"),
+    ("2026-01-30T00:00:00", 1, "month", "2026-02-28T00:00:00"),
+    ("2026-01-31T00:00:00", 2, "month", "2026-03-31T00:00:00"),
+    ("2026-11-30T00:00:00", 1, "quarter", "2027-02-28T00:00:00"),
+    ("2026-08-31T00:00:00", 2, "quarter", "2027-02-28T00:00:00"),
+    ("2028-02-29T00:00:00", 1, "year", "2029-02-28T00:00:00"),
+    ("2028-02-29T00:00:00", 4, "year", "2032-02-29T00:00:00"),
+    ("2026-11-20T12:00:00", 10, "year", "2036-11-20T12:00:00"),
+    ("2026-11-20T12:00:00", 14, "month", "2028-01-20T12:00:00"),
+    ("2026-02-28T12:00:00", 1, "day", "2026-03-01T12:00:00"),
     ("2028-02-28T12:00:00", 1, "day", "2028-02-29T12:00:00"), ("2026-12-31T12:00:00", 1, "day", "2027-01-01T12:00:00"),
-    ("2026-03-31T12:00:00", -1, "month", "2026-02-28T12:00:00"), ("2026-11-20T12:00:00", 0, "month", "2026-11-20T12:00:00"),
+    ("2026-03-31T12:00:00", -1, "month", "2026-02-28T12:00:00"),
+    ("2026-11-20T12:00:00", 0, "month", "2026-11-20T12:00:00"),
     ("2099-12-31T00:00:00", 2, "month", "2100-02-28T00:00:00")])
 def test_a_period_later(start, count, unit, end):
     assert shown(clock.add_period(at(start), count, unit, SHANGHAI)) == end
@@ -122,7 +136,8 @@ def test_an_anchor_brings_later_months_back_to_its_day():
     for _ in range(14):
         now = clock.add_period(now, 1, "month", SHANGHAI, anchor_day=31)
         days.append(shown(now)[5:10])
-    assert days == ["02-28", "03-31", "04-30", "05-31", "06-30", "07-31", "08-31", "09-30", "10-31", "11-30", "12-31", "01-31", "02-28", "03-31"]
+    assert days == ["02-28", "03-31", "04-30", "05-31", "06-30", "07-31", "08-31", "09-30", "10-31", "11-30", "12-31",
+                    "01-31", "02-28", "03-31"]
 
 
 @pytest.mark.parametrize("zone, start, count, unit, end", [
@@ -159,7 +174,8 @@ def test_a_period_is_never_in_the_past_and_more_of_them_are_later(start, count, 
 
 @given(st.integers(0, 4 * 10 ** 12), st.sampled_from(["month", "quarter", "year"]))
 def test_months_keep_the_day_or_end_with_the_month(start, unit):
-    before, after = (clock.to_datetime(ms).astimezone(clock.zone(SHANGHAI)) for ms in (start, clock.add_period(start, 1, unit, SHANGHAI)))
+    before, after = (clock.to_datetime(ms).astimezone(clock.zone(SHANGHAI))
+                     for ms in (start, clock.add_period(start, 1, unit, SHANGHAI)))
     assert after.day == before.day or (after.day < before.day and (after + timedelta(days=1)).day == 1)
     assert (after.hour, after.minute, after.second) == (before.hour, before.minute, before.second)
 

@@ -24,9 +24,10 @@ def line(monkeypatch, capsys):
 
 def test_as_json(line):
     told = json.loads(line("json", "order %s paid", "O1", extra={"channel": "c", "took_ms": 3}))
-    assert told["message"] == "order O1 paid" and told["level"] == "WARNING" and told["at"] == "1970-01-01T00:00:00.000Z"
+    assert (told["message"], told["level"], told["at"]) == ("order O1 paid", "WARNING", "1970-01-01T00:00:00.000Z")
     assert (told["channel"], told["took_ms"]) == ("c", "3")
-    assert (told["consumer"], told["producer"]) == ("POST /v1/notices", "abcdef0123456789") and len(told["trace_id"]) == 32
+    assert (told["consumer"], told["producer"]) == ("POST /v1/notices", "abcdef0123456789") \
+        and len(told["trace_id"]) == 32
 
 
 def test_as_text(line):

@@ -14,17 +14,21 @@ CURRENCIES = st.sampled_from(["CNY", "USD", "JPY", "KWD", "XXX"])
 
 
 @pytest.mark.parametrize("written, currency, minor", [
-    ("9.90", "CNY", 990), ("9.9", "CNY", 990), ("9", "CNY", 900), ("0", "CNY", 0), ("0.01", "CNY", 1), ("-0.50", "CNY", -50),
+    ("9.90", "CNY", 990), ("9.9", "CNY", 990), ("9", "CNY", 900), ("0", "CNY", 0), ("0.01", "CNY", 1),
+    ("-0.50", "CNY", -50),
     (9, "CNY", 900), (-9, "CNY", -900), (Decimal("9.90"), "CNY", 990), (" 1.50 ", "CNY", 150), ("1.500", "KWD", 1500),
-    ("100", "JPY", 100), ("100.0", "JPY", 100), ("9.900", "CNY", 990), ("999999999999999.99", "CNY", 99_999_999_999_999_999),
+    ("100", "JPY", 100), ("100.0", "JPY", 100), ("9.900", "CNY", 990),
+    ("999999999999999.99", "CNY", 99_999_999_999_999_999),
     ("-0", "CNY", 0)])
 def test_written_amounts(written, currency, minor):
     assert money.parse_major(written, currency) == minor
 
 
 @pytest.mark.parametrize("written, currency", [
-    (9.9, "CNY"), (True, "CNY"), ("", "CNY"), ("9,90", "CNY"), ("9.", "CNY"), (".9", "CNY"), ("+9", "CNY"), ("09", "CNY"), ("1e2", "CNY"),
-    (Decimal("1E+2"), "CNY"), ("NaN", "CNY"), ("Infinity", "CNY"), ("9.999", "CNY"), ("0.001", "CNY"), ("1.5", "JPY"), ("1.0001", "KWD"),
+    (9.9, "CNY"), (True, "CNY"), ("", "CNY"), ("9,90", "CNY"), ("9.", "CNY"), (".9", "CNY"), ("+9", "CNY"),
+    ("09", "CNY"), ("1e2", "CNY"),
+    (Decimal("1E+2"), "CNY"), ("NaN", "CNY"), ("Infinity", "CNY"), ("9.999", "CNY"), ("0.001", "CNY"), ("1.5", "JPY"),
+    ("1.0001", "KWD"),
     ("９.９", "CNY"), ("1 000", "CNY"), ("¥9", "CNY"), (None, "CNY"), ("1" * 16, "CNY"), ("--1", "CNY")])
 def test_what_is_no_amount_is_refused(written, currency):
     with pytest.raises(money.MoneyError):
@@ -32,7 +36,8 @@ def test_what_is_no_amount_is_refused(written, currency):
 
 
 @pytest.mark.parametrize("minor, currency, written", [
-    (990, "CNY", "9.90"), (5, "CNY", "0.05"), (-5, "CNY", "-0.05"), (-990, "CNY", "-9.90"), (0, "CNY", "0.00"), (7, "JPY", "7"),
+    (990, "CNY", "9.90"), (5, "CNY", "0.05"), (-5, "CNY", "-0.05"), (-990, "CNY", "-9.90"), (0, "CNY", "0.00"),
+    (7, "JPY", "7"),
     (-7, "JPY", "-7"), (1, "KWD", "0.001"), (12345, "KWD", "12.345")])
 def test_how_amounts_are_written(minor, currency, written):
     assert money.format_major(minor, currency) == written
@@ -44,7 +49,8 @@ def test_what_is_written_is_read_again(minor, currency):
 
 
 @pytest.mark.parametrize("amount, percent, of_it", [
-    (1000, 20, 200), (999, 50, 500), (1, 50, 1), (1, 49, 0), (3, 50, 2), (-1, 50, -1), (1005, "12.5", 126), (100, Decimal("33.3"), 33),
+    (1000, 20, 200), (999, 50, 500), (1, 50, 1), (1, 49, 0), (3, 50, 2), (-1, 50, -1), (1005, "12.5", 126),
+    (100, Decimal("33.3"), 33),
     (0, 20, 0), (29800, 20, 5960), (10 ** 15, "0.01", 10 ** 11)])
 def test_a_percentage_is_rounded_half_up(amount, percent, of_it):
     assert money.percent_of(amount, percent) == of_it
@@ -61,8 +67,10 @@ WEIGHTS = st.lists(st.integers(0, 10 ** 12), min_size=1, max_size=12)
 
 
 @pytest.mark.parametrize("amount, weights, shares", [
-    (100, [1, 1, 1], [34, 33, 33]), (100, [1, 2], [33, 67]), (0, [1, 2], [0, 0]), (1, [1, 1], [1, 0]), (5, [0, 0], [5, 0]), (5, [0, 1], [0, 5]),
-    (-100, [1, 1, 1], [-34, -33, -33]), (7, [10], [7]), (1000, [4000, 9999], [286, 714]), (2, [1, 1, 1, 1], [1, 1, 0, 0])])
+    (100, [1, 1, 1], [34, 33, 33]), (100, [1, 2], [33, 67]), (0, [1, 2], [0, 0]), (1, [1, 1], [1, 0]),
+    (5, [0, 0], [5, 0]), (5, [0, 1], [0, 5]),
+    (-100, [1, 1, 1], [-34, -33, -33]), (7, [10], [7]), (1000, [4000, 9999], [286, 714]),
+    (2, [1, 1, 1, 1], [1, 1, 0, 0])])
 def test_splits(amount, weights, shares):
     assert money.split(amount, weights) == shares
 

@@ -20,7 +20,8 @@ def noon(database):
 
 
 def wanted(right="calls", quota=None, pieces=1, count=1, unit="month", line=1, n=1):
-    return {"line_n": line, "grant_n": n, "right": right, "count": count, "unit": unit, "quota": quota, "pieces": pieces}
+    return {"line_n": line, "grant_n": n, "right": right, "count": count, "unit": unit, "quota": quota,
+            "pieces": pieces}
 
 
 def grant(order="O1", buyer="b", *what, earlier=()):
@@ -29,7 +30,8 @@ def grant(order="O1", buyer="b", *what, earlier=()):
 
 
 def spans(right="calls", buyer="b"):
-    return [((e["starts_at_ms"] - NOON) // DAY, (e["ends_at_ms"] - NOON) // DAY) for e in entitlements.of_buyer(buyer) if e["right"] == right]
+    return [((e["starts_at_ms"] - NOON) // DAY, (e["ends_at_ms"] - NOON) // DAY)
+            for e in entitlements.of_buyer(buyer) if e["right"] == right]
 
 
 # ── granting ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -40,7 +42,9 @@ def test_a_period_begins_now(database):
     assert spans() == [(0, 30)] and entitlements.of_order("O1") == [row]
 
 
-@pytest.mark.parametrize("what, length", [({"pieces": 3}, 92), ({"unit": "year"}, 365), ({"unit": "week", "count": 2}, 14), ({"unit": "day"}, 1),
+@pytest.mark.parametrize("what, length",
+                         [({"pieces": 3}, 92), ({"unit": "year"}, 365), ({"unit": "week", "count": 2}, 14),
+                          ({"unit": "day"}, 1),
                                           ({"unit": "quarter", "pieces": 2}, 181)])
 def test_several_pieces_are_a_longer_period(database, what, length):
     grant("O1", "b", wanted(**what))
@@ -96,7 +100,8 @@ def test_what_was_revoked_is_granted_again(database):
     clock.advance(86400)
     grant("O1", "b", wanted(quota=10), earlier=entitlements.of_order("O1"))
     [again] = store.many(Entitlement)
-    assert (again["no"], again["state"], again["starts_at_ms"], again["quota_used"]) == (row["no"], "active", NOON + DAY, 4)
+    assert (again["no"], again["state"], again["starts_at_ms"], again["quota_used"]) == \
+        (row["no"], "active", NOON + DAY, 4)
 
 
 def test_a_claimed_order_gives_its_rights_to_the_buyer(database):
@@ -107,7 +112,8 @@ def test_a_claimed_order_gives_its_rights_to_the_buyer(database):
 
 
 def test_what_a_buyer_may_do_now(database):
-    grant("O1", "b", wanted("a", unit="day")), grant("O2", "b", wanted("a", unit="day")), grant("O3", "b", wanted("b", quota=1))
+    grant("O1", "b", wanted("a", unit="day")), grant("O2", "b", wanted("a", unit="day"))
+    grant("O3", "b", wanted("b", quota=1))
     now = [(e["order_no"]) for e in entitlements.of_buyer("b", only_now=True)]
     assert now == ["O1", "O3"] and len(entitlements.of_buyer("b")) == 3
     clock.advance(86400)
@@ -122,7 +128,8 @@ def used(order="O1"):
 
 def test_quota_is_used_up(database):
     [row] = grant("O1", "b", wanted(quota=10))
-    assert entitlements.consume("b", "calls", 4, "k1") == {"right": "calls", "amount": 4, "parts": [[row["no"], 4]], "left": 6}
+    assert entitlements.consume("b", "calls", 4, "k1") == \
+        {"right": "calls", "amount": 4, "parts": [[row["no"], 4]], "left": 6}
     assert entitlements.consume("b", "calls", 6, "k2")["left"] == 0
     with refused(Code.QUOTA_EXHAUSTED, "1 of calls were asked for, 0 are left"):
         entitlements.consume("b", "calls", 1, "k3")
@@ -152,7 +159,8 @@ def test_what_ends_first_is_used_first(database):
     [soon] = grant("O2", "b", wanted(quota=3, unit="week"))
     assert entitlements.consume("b", "calls", 4, "k")["parts"] == [[soon["no"], 3], [late["no"], 1]]
     clock.advance(8 * 86400)
-    assert entitlements.consume("b", "calls", 4, "k2") == {"right": "calls", "amount": 4, "parts": [[late["no"], 4]], "left": 0}
+    assert entitlements.consume("b", "calls", 4, "k2") == \
+        {"right": "calls", "amount": 4, "parts": [[late["no"], 4]], "left": 0}
 
 
 def test_without_a_quota_there_is_always_some_left(database):
@@ -163,7 +171,8 @@ def test_without_a_quota_there_is_always_some_left(database):
 def test_a_quota_is_used_before_what_has_none_and_ends_later(database):
     [limited] = grant("O1", "b", wanted(quota=3, unit="week"))
     [free] = grant("O2", "b", wanted())
-    assert entitlements.consume("b", "calls", 5, "k") == {"right": "calls", "amount": 5, "parts": [[limited["no"], 3], [free["no"], 2]], "left": None}
+    assert entitlements.consume("b", "calls", 5, "k") == \
+        {"right": "calls", "amount": 5, "parts": [[limited["no"], 3], [free["no"], 2]], "left": None}
 
 
 @pytest.mark.parametrize("amount", [0, -1, -10])
@@ -180,7 +189,8 @@ def test_when_it_may_be_used(database):
         entitlements.consume("b", "reports", 1, "k")
     with refused(Code.ENTITLEMENT_UNKNOWN):
         entitlements.consume("c", "calls", 1, "k")
-    for at, allowed in ((row["starts_at_ms"] - 1, False), (row["starts_at_ms"], True), (row["ends_at_ms"] - 1, True), (row["ends_at_ms"], False)):
+    for at, allowed in ((row["starts_at_ms"] - 1, False), (row["starts_at_ms"], True), (row["ends_at_ms"] - 1, True),
+                        (row["ends_at_ms"], False)):
         clock.set_to(at)
         if allowed:
             entitlements.consume("b", "calls", 1, f"k{at}")

@@ -30,7 +30,8 @@ def test_a_message_is_sent_by_a_worker(shop):
     shop.work()
     assert (row(no)["state"], row(no)["attempts"], row(no)["provider_no"]) == ("sent", 1, "N1")
     facts = shop.outside.asked("note", "send")[0]
-    assert (facts["message.no"], facts["message.to"], facts["message.text"], facts["order.no"]) == (no, "13800000001", "Thank you", "O1")
+    assert (facts["message.no"], facts["message.to"], facts["message.text"], facts["order.no"]) == \
+        (no, "13800000001", "Thank you", "O1")
 
 
 def test_a_message_to_nobody_is_kept(shop):
@@ -38,7 +39,8 @@ def test_a_message_to_nobody_is_kept(shop):
     assert (row(no)["state"], row(no)["error"]) == ("skipped", "no recipient") and shop.work() == 0
 
 
-@pytest.mark.parametrize("answer", [UNREACHABLE, SILENT, Outcome("busy", reason="later", sent=True)], ids=["unreachable", "silent", "busy"])
+@pytest.mark.parametrize("answer", [UNREACHABLE, SILENT, Outcome("busy", reason="later", sent=True)],
+                         ids=["unreachable", "silent", "busy"])
 def test_it_is_tried_again_under_the_same_number(shop, answer):
     no, waits = queue(), []
     shop.outside.answers["note", "send"] = [answer, answer, TAKEN]
@@ -97,6 +99,7 @@ def test_a_worker_that_was_overtaken_says_so_and_changes_nothing(shop):
     ("订单{order.no}，{payable} 元", {"order.no": "O1", "payable": 990, "currency": "CNY"}, "订单O1，9.90 元"),
     ("{payable}", {"payable": 990, "currency": "JPY"}, "990"), ("{subtotal}", {"subtotal": 5}, "0.05"),
     ("{buyer.tags} {quantity}", {"buyer.tags": ["a", "b"], "quantity": 2}, "a、b 2"), ("{unknown.fact}!", {}, "!"),
-    ("{ not a place } {{}}", {}, "{ not a place } {{}}"), ("{order.no}{order.no}", {"order.no": "{payable}"}, "{payable}{payable}")])
+    ("{ not a place } {{}}", {}, "{ not a place } {{}}"),
+    ("{order.no}{order.no}", {"order.no": "{payable}"}, "{payable}{payable}")])
 def test_texts_are_filled_from_facts(text, facts, rendered):
     assert messages.render(text, facts) == rendered

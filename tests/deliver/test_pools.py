@@ -14,8 +14,9 @@ from tests.support.together import at_once, errors
 
 
 def partner(unit="money", floor=100, id="bank"):
-    return Partner(id=id, title={}, mode="fund_pool", scenes=frozenset(), prices={}, pool=PoolTerms(id, unit, floor, 0), per_buyer_cap=None,
-                   valid_from_ms=None, valid_until_ms=None, verify={}, retry_every_s=60, retry_for_s=60, merchant_id="own")
+    return Partner(id=id, title={}, mode="fund_pool", scenes=frozenset(), prices={}, pool=PoolTerms(id, unit, floor, 0),
+                   per_buyer_cap=None, valid_from_ms=None, valid_until_ms=None, verify={}, retry_every_s=60,
+                   retry_for_s=60, merchant_id="own")
 
 
 def draw(amount, order="O1", of=partner()):
@@ -24,7 +25,8 @@ def draw(amount, order="O1", of=partner()):
 
 
 def log():
-    return [(row["kind"], row["ref"], row["amount"], row["balance_after"]) for row in store.many(pools.PoolLog, order_by="id")]
+    return [(row["kind"], row["ref"], row["amount"], row["balance_after"])
+            for row in store.many(pools.PoolLog, order_by="id")]
 
 
 def test_a_pool_is_topped_up_once_a_key(database):
@@ -46,7 +48,8 @@ def test_the_first_top_ups_at_once(database):
     assert not errors(results) and pools.find("bank")["balance"] == 40 and len(log()) == 4
 
 
-@pytest.mark.parametrize("draws, left", [((400,), 100), ((401,), 500), ((200, 200), 100), ((200, 201), 300), ((500,), 500)])
+@pytest.mark.parametrize("draws, left",
+                         [((400,), 100), ((401,), 500), ((200, 200), 100), ((200, 201), 300), ((500,), 500)])
 def test_it_is_drawn_down_to_its_floor(database, draws, left):
     pools.top_up(partner(), 500, "T1")
     for n, amount in enumerate(draws):

@@ -25,7 +25,9 @@ def test_orders_and_upstream_orders_know_each_other(database):
     assert store.many(upstream.UpstreamLink, upstream_no=one)[0]["work_order_no"] == "W1"
 
 
-@pytest.mark.parametrize("states, again", [((), True), (("failed",), True), (("unknown",), False), (("accepted",), False), (("done",), False)])
+@pytest.mark.parametrize("states, again",
+                         [((), True), (("failed",), True), (("unknown",), False), (("accepted",), False),
+                          (("done",), False)])
 def test_what_was_not_placed_is_gone_on_with(database, states, again):
     no = create()
     move(no, *states)

@@ -1,7 +1,6 @@
 """Work orders: opened, taken, done, nested, cancelled with their order."""
 from __future__ import annotations
 
-import pytest
 
 from engine import store
 from engine.base import clock
@@ -27,7 +26,8 @@ def test_a_work_order_is_opened(database):
     clock.set_to(1000)
     no = open_one(due_s=60, parent_no="W0")
     row = work_orders.find(no)
-    assert (row["state"], row["due_at_ms"], row["parent_no"], row["blocking"], row["title"]) == ("open", 61_000, "W0", True, TITLE)
+    assert (row["state"], row["due_at_ms"], row["parent_no"], row["blocking"], row["title"]) == \
+        ("open", 61_000, "W0", True, TITLE)
     assert work_orders.of_order("O1") == [row]
 
 
@@ -74,7 +74,8 @@ def test_an_order_that_ends_cancels_what_is_not_done(database):
     done, open_, taken = open_one(), open_one(), open_one()
     inside(work_orders.finish, done, "wang", {})
     inside(work_orders.take, taken, "wang")
-    assert inside(work_orders.cancel_all, "O1", "order ends") == 2 and inside(work_orders.cancel_all, "O1", "again") == 0
+    assert inside(work_orders.cancel_all, "O1", "order ends") == 2 \
+        and inside(work_orders.cancel_all, "O1", "again") == 0
     assert [work_orders.find(no)["state"] for no in (done, open_, taken)] == ["done", "cancelled", "cancelled"]
     with refused(Code.STATE_REFUSED):
         inside(work_orders.finish, open_, "wang", {})

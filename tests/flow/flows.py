@@ -1,4 +1,4 @@
-"""Made-up flows over real tables: steps leave marks, calls answer as they are told, a host that knows one kind of subject."""
+"""Made-up flows over real tables: steps leave marks, calls answer as told, a host knows one kind of subject."""
 from __future__ import annotations
 
 from typing import Any
@@ -89,7 +89,8 @@ class World:
         self.ended: list[str] = []
         self.given_up: list[tuple[str, str]] = []
 
-    def add(self, name: str, hook: str = "deliver", call: bool = False, undo: str | None = None, **options: Any) -> World:
+    def add(self, name: str, hook: str = "deliver", call: bool = False, undo: str | None = None,
+            **options: Any) -> World:
         """Place a step at the end of the flow; a call step when `call`."""
         spec = StepSpec(name, name, {}, frozenset(), "call" if call else "write", undo)
         if call:
@@ -132,7 +133,8 @@ class World:
     def schedule(self, next_number: int = 1, **options: Any) -> str:
         """A subject with a run of the flow; returns the run's number."""
         with store.transaction():
-            store.insert(Buyer, {"id": SUBJECT, "phone": "", "name": "", "tags": [], "orders_paid": 0, "created_at_ms": 0,
+            store.insert(Buyer,
+                         {"id": SUBJECT, "phone": "", "name": "", "tags": [], "orders_paid": 0, "created_at_ms": 0,
                                  "updated_at_ms": 0}, ignore=True)
             executor.schedule(self.flow(None), Ctx(SUBJECT), next_number, **options)
         return f"{SUBJECT}/paid"

@@ -40,7 +40,7 @@ def test_what_is_journaled(database):
     world.schedule()
     world.advance()
     [row] = journal.of(SUBJECT, "paid")
-    assert (row["number"], row["name"], row["attempt"], row["state"], row["result"], row["release_no"], row["at_ms"]) == \
+    assert tuple(row[name] for name in ("number", "name", "attempt", "state", "result", "release_no", "at_ms")) == \
         (1, "a", 1, "done", {"did": "a"}, 7, T0)
     assert len(row["input_hash"]) == 32 and len(row["trace_id"]) == 32
 
@@ -50,7 +50,8 @@ def test_a_run_nobody_scheduled_is_done(database):
 
 
 def test_a_condition_that_does_not_hold_skips_its_step(database):
-    world = World().add("a", when=lambda facts: not facts["go"]).add("ring", call=True, when=lambda facts: not facts["go"]).add("b")
+    idle = {"when": lambda facts: not facts["go"]}
+    world = World().add("a", **idle).add("ring", call=True, **idle).add("b")
     world.schedule()
     assert world.advance() == "done"
     assert entries() == [("a", "skipped"), ("ring", "skipped"), ("b", "done")] and world.rings["ring"].called == []
@@ -110,7 +111,8 @@ def test_each_step_has_its_own_attempts(database):
 
 
 def test_a_step_that_fails_for_good_is_compensated_for(database):
-    world = World().add("a", undo="un_a").add("b").add("ring", call=True, undo="un_ring").add("c", undo="un_c").add("d", retry=Retry(2, 1, 1))
+    world = World().add("a", undo="un_a").add("b").add("ring", call=True, undo="un_ring")
+    world.add("c", undo="un_c").add("d", retry=Retry(2, 1, 1))
     world.trouble["d"] = [ValueError("no")] * 2
     world.schedule()
     assert world.advance() == "waiting"
@@ -218,7 +220,8 @@ def after_lease(world):
     return world.advance()
 
 
-@pytest.mark.parametrize("lost", [Killed(), TimeoutError("no answer"), StepFailed("cut", in_doubt=True), {"said": "maybe"},
+@pytest.mark.parametrize("lost",
+                         [Killed(), TimeoutError("no answer"), StepFailed("cut", in_doubt=True), {"said": "maybe"},
                                   {"said": "broken"}],
                          ids=["killed", "time-out", "said so", "concluded so", "conclude raised"])
 @pytest.mark.parametrize("heard", [{"said": "yes"}, None], ids=["it happened", "never heard of"])
@@ -295,7 +298,8 @@ def test_doubt_about_a_run_given_up_is_asked_about_when_it_is_sent_round_again(d
 
 # ── cut off ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-@pytest.mark.parametrize("at", ["in a step", "in prepare", "in the call", "in conclude", "in the last step", "at the end"])
+@pytest.mark.parametrize("at",
+                         ["in a step", "in prepare", "in the call", "in conclude", "in the last step", "at the end"])
 def test_cut_off_anywhere_it_goes_on_where_it_was(database, at, monkeypatch):
     world = World().add("a").add("ring", call=True).add("b")
     ring = world.rings["ring"]

@@ -8,13 +8,15 @@ import pytest
 from engine.ledger import chart
 
 
-@pytest.mark.parametrize("kind, owner, name", [("suspense", "wallet", "suspense:wallet"), ("coupon_expense", "", "coupon_expense"),
+@pytest.mark.parametrize("kind, owner, name",
+                         [("suspense", "wallet", "suspense:wallet"), ("coupon_expense", "", "coupon_expense"),
                                                ("deferred_revenue", "a:b", "deferred_revenue:a:b")])
 def test_an_accounts_name(kind, owner, name):
     assert chart.account(kind, owner) == name and chart.kind_of(name).name == kind
 
 
-@pytest.mark.parametrize("kind, owner, error", [("suspense", "", ValueError), ("coupon_expense", "x", ValueError), ("pocket", "x", KeyError)])
+@pytest.mark.parametrize("kind, owner, error",
+                         [("suspense", "", ValueError), ("coupon_expense", "x", ValueError), ("pocket", "x", KeyError)])
 def test_what_is_no_account(kind, owner, error):
     with pytest.raises(error):
         chart.account(kind, owner)

@@ -36,9 +36,11 @@ def test_a_move_is_two_legs(database):
     no = posted([Move(SHOP, BANK, 990), Move(SHOP, COUPONS, 500)], order_no="O1", payment_no="P1")
     assert legs(no) == [(SHOP, "CNY", -990), (BANK, "CNY", 990), (SHOP, "CNY", -500), (COUPONS, "CNY", 500)]
     [row] = store.many(LedgerTransaction)
-    assert (row["event"], row["order_no"], row["payment_no"], row["reverses"], row["at_ms"]) == ("e", "O1", "P1", None, 5)
+    assert (row["event"], row["order_no"], row["payment_no"], row["reverses"], row["at_ms"]) == \
+        ("e", "O1", "P1", None, 5)
     assert row["digest"] == digest(legs(no)) and row["trace_id"] == trace.trace_id()
-    assert (balance(SHOP, "CNY"), balance(BANK, "CNY"), balance(BANK, "USD"), balance("suspense:x", "CNY")) == (-1490, 990, 0, 0)
+    assert (balance(SHOP, "CNY"), balance(BANK, "CNY"), balance(BANK, "USD"), balance("suspense:x", "CNY")) == \
+        (-1490, 990, 0, 0)
     assert all(type(balance(name, "CNY")) is int for name in (SHOP, BANK, "suspense:x"))
     assert broken() == []
 
@@ -47,7 +49,9 @@ def test_a_move_of_nothing_is_no_leg(database):
     assert legs(posted([Move(SHOP, BANK, 0)])) == [] and broken() == []
 
 
-@pytest.mark.parametrize("move", [Move(SHOP, BANK, -1), Move("pocket", BANK, 1), Move(SHOP, "pocket:x", 1), Move("suspense", BANK, 0)])
+@pytest.mark.parametrize("move",
+                         [Move(SHOP, BANK, -1), Move("pocket", BANK, 1), Move(SHOP, "pocket:x", 1),
+                          Move("suspense", BANK, 0)])
 def test_what_can_not_be_posted(database, move):
     with pytest.raises(ValueError):
         posted([Move(SHOP, BANK, 5), move])
@@ -121,4 +125,5 @@ def test_a_digest_knows_every_leg_and_no_order(some, data):
     if some:
         n = data.draw(st.integers(0, len(some) - 1))
         name, unit, amount = some[n]
-        assert digest([*some[:n], (name, unit, amount + 1), *some[n + 1:]]) != digest(some) != digest([*some[:n], *some[n + 1:]])
+        before, after = some[:n], some[n + 1:]
+        assert digest([*before, (name, unit, amount + 1), *after]) != digest(some) != digest([*before, *after])

@@ -19,7 +19,8 @@ def test_a_channel_is_compiled_once(shop):
 
 def test_a_mended_channel_serves_orders_of_an_older_release(shop):
     placed = sale.place("page", items=shop.items("card/month"))
-    put_live(2, {"channels/wallet.yaml": FILES["channels/wallet.yaml"].replace('"{payment.no} {payment.amount:fen}"', '"new {payment.no}"')})
+    mended = FILES["channels/wallet.yaml"].replace('"{payment.no} {payment.amount:fen}"', '"new {payment.no}"')
+    put_live(2, {"channels/wallet.yaml": mended})
     attempt = sale.pay(placed["no"], "wallet")
     assert attempt["client"] == {"text": f"new {attempt['no']}"}
 
@@ -28,13 +29,15 @@ def test_what_every_channel_may_refer_to(monkeypatch):
     monkeypatch.setenv("SALEWRIGHT_PUBLIC_URL", "https://shop.example")
     monkeypatch.setenv("SALEWRIGHT_SANDBOX_URL", "http://sandbox")
     assert channels.common_facts("wallet") == {"notice_url": "https://shop.example/v1/notices/wallet",
-                                               "settings.sandbox_url": "http://sandbox", "settings.public_url": "https://shop.example"}
+                                               "settings.sandbox_url": "http://sandbox",
+                                               "settings.public_url": "https://shop.example"}
 
 
 def test_no_call_is_made_inside_a_transaction(database, monkeypatch):
     """The wire itself refuses, whoever tries."""
     monkeypatch.setattr(wire.channel, "_inside_transaction", store.in_transaction)
-    counter = wire.load({"id": "counter", "role": "pay", "currency": "CNY", "base": "https://counter.example", "operations": {
+    counter = wire.load({"id": "counter", "role": "pay", "currency": "CNY", "base": "https://counter.example",
+                         "operations": {
         "query": {"get": "/pay/{payment.no}", "judge": [{"http": 200, "then": "pending"}]}}})
     with pytest.raises(wire.WireError, match="inside a database transaction"), store.transaction():
         wire.operate(counter, "query", {"payment.no": "P1"})

@@ -17,8 +17,10 @@ def first(channel="wallet", key="k", event="paid", fields={"state": "succeeded"}
 
 
 def test_a_notice_is_the_first_once(database):
-    assert [first(), first(), first(channel="other"), first(key="k2"), first(event="other")] == [True, False, True, True, False]
-    assert [n["fields"] for n in notices.of_payments(["P1"])] == [{"state": "succeeded"}] * 3 and notices.of_payments([]) == []
+    assert [first(), first(), first(channel="other"), first(key="k2"), first(event="other")] == \
+        [True, False, True, True, False]
+    assert [n["fields"] for n in notices.of_payments(["P1"])] == [{"state": "succeeded"}] * 3 \
+        and notices.of_payments([]) == []
 
 
 def test_sixteen_at_once_have_one_first(database):
@@ -40,8 +42,10 @@ def test_long_keys_are_told_apart_to_their_end(database):
 
 
 @pytest.mark.parametrize("fields, wrong", [
-    ({}, None), ({"amount_minor": 990, "currency": "CNY"}, None), ({"amount_minor": 990}, None), ({"currency": ""}, None), ({"currency": None}, None),
-    ({"amount_minor": 989}, "amount is 989, the payment's is 990"), ({"amount_minor": 0}, "amount is 0, the payment's is 990"),
+    ({}, None), ({"amount_minor": 990, "currency": "CNY"}, None), ({"amount_minor": 990}, None),
+    ({"currency": ""}, None), ({"currency": None}, None),
+    ({"amount_minor": 989}, "amount is 989, the payment's is 990"),
+    ({"amount_minor": 0}, "amount is 0, the payment's is 990"),
     ({"amount_minor": 990, "currency": "USD"}, "currency is USD, the payment's is CNY")])
 def test_what_can_not_be_about_a_payment(fields, wrong):
     assert notices.mismatch(PAYMENT, fields) == wrong

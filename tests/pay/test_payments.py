@@ -14,10 +14,12 @@ T0 = 1_800_000_000_000
 
 def create(state="pending", kind="channel", ref="wallet", **more):
     with store.transaction():
-        return payments.create("O1", 990, "CNY", kind=kind, ref=ref, state=state, cause="test", expires_at_ms=T0 + 1000, **more)
+        return payments.create("O1", 990, "CNY", kind=kind, ref=ref, state=state, cause="test", expires_at_ms=T0 + 1000,
+                               **more)
 
 
-@pytest.mark.parametrize("kind, ref, channel", [("channel", "wallet", "wallet"), ("pool", "bank", ""), ("external", "T1", "")])
+@pytest.mark.parametrize("kind, ref, channel",
+                         [("channel", "wallet", "wallet"), ("pool", "bank", ""), ("external", "T1", "")])
 def test_a_payment_is_written_whole(database, kind, ref, channel):
     clock.set_to(T0)
     row = create("succeeded", kind, ref)

@@ -15,7 +15,8 @@ def surplus():
     """A payment nobody had a claim on, with its refund."""
     clock.set_to(T0)
     with store.transaction():
-        paid = payments.create("O1", 990, "CNY", kind="channel", ref="wallet", state="succeeded", cause="test", expires_at_ms=T0)
+        paid = payments.create("O1", 990, "CNY", kind="channel", ref="wallet", state="succeeded", cause="test",
+                               expires_at_ms=T0)
         return refunds.of_surplus(paid, "x" * 200)
 
 
@@ -25,8 +26,10 @@ def held():
 
 def test_a_surplus_is_owed_back(database):
     row = surplus()
-    assert refunds.find(row["no"]) == row and (row["state"], row["kind"], row["reason"]) == ("approved", "surplus", "x" * 120)
-    assert held() == [990, 0, -990] and refunds.due() == [row["no"]] and [r["no"] for r in refunds.of_order("O1")] == [row["no"]]
+    assert refunds.find(row["no"]) == row and (row["state"], row["kind"], row["reason"]) == \
+        ("approved", "surplus", "x" * 120)
+    assert held() == [990, 0, -990] and refunds.due() == [row["no"]] and [r["no"] for r in refunds.of_order("O1")] == \
+        [row["no"]]
 
 
 def test_it_goes_back_once(database):

@@ -17,7 +17,8 @@ __all__ = ["shop"]
 def context(shop, buyer="", scene="app"):
     catalog = live.catalog()
     ctx = SaleContext("O1", catalog, catalog.scene(scene), buyer)
-    ctx.chosen = pricing.wanted(ctx.scene, shop.items("card/month", ("book/paper", 2)) if scene == "app" else shop.items("card/month"))
+    items = shop.items("card/month", *([("book/paper", 2)] if scene == "app" else []))
+    ctx.chosen = pricing.wanted(ctx.scene, items)
     return ctx
 
 
@@ -38,8 +39,10 @@ def test_before_anything_is_priced_goods_count_at_their_list_price(shop):
 
 
 @pytest.mark.parametrize("at, zone, facts", [
-    ("2026-11-20T12:00:00+08:00", "Asia/Shanghai", (12, 5, "2026-11-20")), ("2026-11-20T23:59:59+08:00", "Asia/Shanghai", (23, 5, "2026-11-20")),
-    ("2026-11-21T00:00:00+08:00", "Asia/Shanghai", (0, 6, "2026-11-21")), ("2026-11-21T00:00:00+08:00", "America/New_York", (11, 5, "2026-11-20")),
+    ("2026-11-20T12:00:00+08:00", "Asia/Shanghai", (12, 5, "2026-11-20")),
+    ("2026-11-20T23:59:59+08:00", "Asia/Shanghai", (23, 5, "2026-11-20")),
+    ("2026-11-21T00:00:00+08:00", "Asia/Shanghai", (0, 6, "2026-11-21")),
+    ("2026-11-21T00:00:00+08:00", "America/New_York", (11, 5, "2026-11-20")),
     ("2026-11-22T12:00:00+08:00", "Asia/Shanghai", (12, 7, "2026-11-22"))])
 def test_times_are_the_businesss(shop, monkeypatch, at, zone, facts):
     monkeypatch.setenv("SALEWRIGHT_TIMEZONE", zone)
@@ -67,7 +70,9 @@ def test_the_buyer_is_read_once_and_only_when_asked_for(shop):
     assert buyers.find(buyer)["orders_paid"] == 1
 
 
-@pytest.mark.parametrize("contact, phone, recipient", [({}, "138", "138"), ({"phone": "139"}, "138", "139"), ({"phone": "139"}, "", "139"), ({}, "", "")])
+@pytest.mark.parametrize("contact, phone, recipient",
+                         [({}, "138", "138"), ({"phone": "139"}, "138", "139"), ({"phone": "139"}, "", "139"),
+                          ({}, "", "")])
 def test_where_a_message_goes(shop, contact, phone, recipient):
     ctx = context(shop, shop.buyer(phone=phone))
     ctx.contact = contact

@@ -28,7 +28,8 @@ def test_a_step_is_described(name):
 
 def test_calls_stand_only_where_a_worker_can_take_over():
     """A call is a phase of its own: no flow that must be done within one transaction may have one."""
-    assert {place.partition(".")[0] for it in STEPS.values() if it.call for place in it.spec.places} <= {"paid", "fulfil", "charge"}
+    assert {place.partition(".")[0] for it in STEPS.values() if it.call
+            for place in it.spec.places} <= {"paid", "fulfil", "charge"}
 
 
 @pytest.fixture
@@ -42,7 +43,8 @@ def test_a_step_is_registered_under_its_name(fresh):
         """Shout it."""
     spec = registry._steps["shout"].spec
     assert (spec.about, spec.places, spec.undo, spec.opens_work) == ("Shout it.", {"paid.tell"}, "take_back", True)
-    assert spec.with_schema == {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"], "additionalProperties": False}
+    assert spec.with_schema == {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"],
+                                "additionalProperties": False}
 
 
 def test_a_name_is_taken_once(fresh):

@@ -43,7 +43,8 @@ def test_it_is_ordered_by_a_worker(shop, placed):
     shop.work()
     facts = shop.outside.asked("supply", "charge")[0]
     assert (bought(placed)["state"], order(placed["no"])["state"]) == ("accepted", "completed")
-    assert (facts["upstream.no"], facts["upstream.item"], facts["upstream.quantity"], facts["buyer.phone"]) == (bought(placed)["no"], "form", 1, "138")
+    assert (facts["upstream.no"], facts["upstream.item"], facts["upstream.quantity"], facts["buyer.phone"]) == \
+        (bought(placed)["no"], "form", 1, "138")
 
 
 @pytest.mark.parametrize("first", [SILENT, Outcome("unknown", sent=True, reason="500")])
@@ -53,11 +54,13 @@ def test_an_answer_that_was_lost_is_asked_for(shop, placed, first, asked, calls)
     shop.work()
     assert bought(placed)["state"] == "created" and order(placed["no"])["state"] == "paid"
     later(shop)
-    assert bought(placed)["state"] == ("done" if calls == 1 else "accepted") and order(placed["no"])["state"] == "completed"
+    assert bought(placed)["state"] == ("done" if calls == 1 else "accepted")
+    assert order(placed["no"])["state"] == "completed"
     assert [f["upstream.no"] for f in shop.outside.asked("supply", "charge")] == [bought(placed)["no"]] * calls
 
 
-@pytest.mark.parametrize("asked", [UNREACHABLE, Outcome("failed", {"error_code": "SIGN"}, reason="SIGN", sent=True), SILENT],
+@pytest.mark.parametrize("asked",
+                         [UNREACHABLE, Outcome("failed", {"error_code": "SIGN"}, reason="SIGN", sent=True), SILENT],
                          ids=["unreachable", "question refused", "silent"])
 def test_a_question_that_fails_is_no_leave_to_repeat(shop, placed, asked):
     answers(shop, SILENT, query=[asked])
@@ -72,7 +75,8 @@ def test_a_question_that_fails_is_no_leave_to_repeat(shop, placed, asked):
     assert order(placed["no"])["state"] == "completed"
 
 
-@pytest.mark.parametrize("refusal", [UNREACHABLE, Outcome("busy", reason="later", sent=True)], ids=["unreachable", "busy"])
+@pytest.mark.parametrize("refusal", [UNREACHABLE, Outcome("busy", reason="later", sent=True)],
+                         ids=["unreachable", "busy"])
 def test_a_supplier_that_can_not_now_is_ordered_from_later(shop, placed, refusal):
     answers(shop, refusal, Outcome("accepted", sent=True))
     shop.work()
@@ -82,7 +86,8 @@ def test_a_supplier_that_can_not_now_is_ordered_from_later(shop, placed, refusal
 
 
 def test_a_supplier_that_refuses_waits_for_a_person(shop, placed):
-    answers(shop, Outcome("failed", reason="no such item", sent=True), Outcome("accepted", {"channel_no": "S2"}, sent=True))
+    answers(shop, Outcome("failed", reason="no such item", sent=True),
+            Outcome("accepted", {"channel_no": "S2"}, sent=True))
     shop.work()
     assert (bought(placed)["state"], bought(placed)["error"]) == ("failed", "no such item")
     assert order(placed["no"])["state"] == "paid"
@@ -99,7 +104,8 @@ def test_what_the_supplier_says_later(shop, placed):
     no = bought(placed)["no"]
 
     def told(state, key, channel="supply", upstream_no=no):
-        return supplying.apply_upstream(upstream_no, {"state": state, "channel_no": "S7", "reason": "why"}, "notice", (channel, key, "delivered"))
+        return supplying.apply_upstream(upstream_no, {"state": state, "channel_no": "S7", "reason": "why"}, "notice",
+                                        (channel, key, "delivered"))
     for channel, upstream_no in (("wallet", no), ("supply", "U9")):
         with refused(Code.NOTICE_REJECTED):
             told("succeeded", "k0", channel, upstream_no)

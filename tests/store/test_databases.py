@@ -10,7 +10,8 @@ from engine.trade.orders import TradeOrder
 
 
 def test_three_files_by_default(sqlite_database, data_dir):
-    assert [db.url for db in store.LOGICAL.values()] == [f"sqlite:///{data_dir / name}.db" for name in ("content", "trade", "system")]
+    assert [db.url for db in store.LOGICAL.values()] == \
+        [f"sqlite:///{data_dir / name}.db" for name in ("content", "trade", "system")]
     assert all(db.is_sqlite and db.gate for db in store.LOGICAL.values())
     assert store.query(store.trade, "PRAGMA journal_mode") == [("wal",)]
 

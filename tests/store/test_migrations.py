@@ -45,7 +45,7 @@ def test_each_is_applied_once_by_processes_that_start_together(empty):
 def test_what_lacks_is_named(empty, monkeypatch, tmp_path):
     for name in store.LOGICAL:
         (tmp_path / name).mkdir()
-    (tmp_path / "trade" / "0009_new.py").write_text("def up(migrator, db):\n    pass\n\n\ndef down(migrator, db):\n    pass\n")
+    (tmp_path / "trade" / "0009_new.py").write_text("def up(migrator, db): pass\ndef down(migrator, db): pass\n")
     monkeypatch.setattr(importlib.import_module("engine.store.migrate"), "FOLDER", tmp_path)
     assert store.pending() == ["trade/0009_new"]
     assert store.migrate() == ["trade/0009_new"] and store.pending() == []

@@ -16,11 +16,13 @@ from tests.support.together import at_once
 
 
 def buyer(id, **values):
-    return {"id": id, "phone": "", "name": "", "tags": [], "orders_paid": 0, "created_at_ms": 0, "updated_at_ms": 0} | values
+    return {"id": id, "phone": "", "name": "", "tags": [], "orders_paid": 0, "created_at_ms": 0,
+            "updated_at_ms": 0} | values
 
 
 def job(**values):
-    return {"task": "t", "subject_no": "s", "args": {}, "state": "ready", "due_at_ms": 0, "attempts": 0, "traceparent": "",
+    return {"task": "t", "subject_no": "s", "args": {}, "state": "ready", "due_at_ms": 0, "attempts": 0,
+            "traceparent": "",
             "error": None, "created_at_ms": 0} | values
 
 
@@ -30,7 +32,9 @@ def ids(**where):
 
 @pytest.fixture
 def four(database):
-    store.insert(Buyer, [buyer("a", phone="1"), buyer("b", phone="2", tags=["x", "y"]), buyer("c", phone="2"), buyer("d", orders_paid=7)])
+    store.insert(Buyer,
+                 [buyer("a", phone="1"), buyer("b", phone="2", tags=["x", "y"]), buyer("c", phone="2"),
+                  buyer("d", orders_paid=7)])
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -38,8 +42,10 @@ def four(database):
 @pytest.mark.parametrize("where, found", [
     ({}, "abcd"), ({"id": "b"}, "b"), ({"id": "x"}, ""), ({"phone": "2"}, "bc"), ({"phone": "2", "id": "c"}, "c"),
     ({"id": ["a", "d", "x"]}, "ad"), ({"id": ("c",)}, "c"), ({"id": []}, ""), ({"id": (), "phone": "1"}, ""),
-    ({"also": "orders_paid > ?", "params": (3,)}, "d"), ({"phone": "2", "also": "id < ? OR id > ?", "params": ["b", "c"]}, ""),
-    ({"also": "(id = ? OR id = ?)", "params": ["a", "b"]}, "ab"), ({"limit": 2}, "ab"), ({"lock": True, "phone": "1"}, "a")])
+    ({"also": "orders_paid > ?", "params": (3,)}, "d"),
+    ({"phone": "2", "also": "id < ? OR id > ?", "params": ["b", "c"]}, ""),
+    ({"also": "(id = ? OR id = ?)", "params": ["a", "b"]}, "ab"), ({"limit": 2}, "ab"),
+    ({"lock": True, "phone": "1"}, "a")])
 def test_where(four, where, found):
     assert "".join(ids(**where)) == found
 

@@ -32,7 +32,8 @@ def row(no):
 
 
 def log(no):
-    return [(entry["from_state"], entry["to_state"], entry["cause"]) for entry in store.many(StateLog, no=no, order_by="id")]
+    return [(entry["from_state"], entry["to_state"], entry["cause"])
+            for entry in store.many(StateLog, no=no, order_by="id")]
 
 
 def test_a_move(no):
@@ -53,7 +54,9 @@ def test_where_it_is_already_it_is_quiet(no):
     assert row(no) == before and len(log(no)) == 2
 
 
-@pytest.mark.parametrize("path", [["done", "created"], ["done", "accepted"], ["failed", "done"], ["accepted", "created"], ["nowhere"]])
+@pytest.mark.parametrize("path",
+                         [["done", "created"], ["done", "accepted"], ["failed", "done"], ["accepted", "created"],
+                          ["nowhere"]])
 def test_what_the_table_does_not_have_is_refused(no, path):
     *way, last = path
     for state in way:
@@ -69,7 +72,8 @@ def test_through_other_states_in_one_go(no):
     store.counts.reset(record=True)
     assert move(no, "done", via=("unknown", "accepted"))
     assert len([sql for sql in store.counts.log if sql.startswith("UPDATE")]) == 1
-    assert [(a, b) for a, b, _ in log(no)[1:]] == [("created", "unknown"), ("unknown", "accepted"), ("accepted", "done")]
+    assert [(a, b) for a, b, _ in log(no)[1:]] == \
+        [("created", "unknown"), ("unknown", "accepted"), ("accepted", "done")]
     with pytest.raises(Refusal, match="is done and can't become created"):
         move(no, "created")
 
@@ -113,7 +117,8 @@ def test_a_birth_is_checked(database):
 def test_a_life_too_short_for_a_log(database):
     clock.set_to(T0)
     store.insert(Quote, {"no": "Q1", "scene_id": "", "release_no": 1, "buyer_id": "", "partner_id": "", "state": "open",
-                         "currency": "CNY", "payable_minor": 0, "items": [], "fields": {}, "contact": {}, "wanted": None,
+                         "currency": "CNY", "payable_minor": 0, "items": [], "fields": {}, "contact": {},
+                         "wanted": None,
                          "excluded": {}, "facts": {}, "result": {}, "steps": [], "order_no": None, "expires_at_ms": 0,
                          "created_at_ms": 0, "updated_at_ms": 0})
     with store.transaction():

@@ -306,7 +306,8 @@ def test_a_connection_cut_before_the_commit(postgresql_database):
                 if staged:
                     tx.later(OrderDetail, detail())
                 if staged > 1:
-                    tx.later(Buyer, {"id": "x", "phone": "", "name": "", "tags": [], "orders_paid": 0, "created_at_ms": 0,
+                    tx.later(Buyer, {"id": "x", "phone": "", "name": "", "tags": [], "orders_paid": 0,
+                                     "created_at_ms": 0,
                                      "updated_at_ms": 0})
                 postgresql_database.server.cut_connections(postgresql_database.name)
         with store.transaction():

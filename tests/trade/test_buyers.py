@@ -17,10 +17,12 @@ def put(*given, **more):
 def test_a_buyer_is_registered_and_changed(database):
     clock.set_to(5)
     row, is_new = put("b1", phone="138", tags=["y", "x", "y"])
-    assert is_new and row == {"id": "b1", "phone": "138", "name": "", "tags": ["x", "y"], "orders_paid": 0, "created_at_ms": 5, "updated_at_ms": 5}
+    assert is_new and row == {"id": "b1", "phone": "138", "name": "", "tags": ["x", "y"], "orders_paid": 0,
+                              "created_at_ms": 5, "updated_at_ms": 5}
     clock.set_to(9)
     row, is_new = put("b1", name="Li")
-    assert not is_new and (row["name"], row["phone"], row["tags"], row["created_at_ms"], row["updated_at_ms"]) == ("Li", "138", ["x", "y"], 5, 9)
+    assert not is_new and (row["name"], row["phone"], row["tags"], row["created_at_ms"], row["updated_at_ms"]) == \
+        ("Li", "138", ["x", "y"], 5, 9)
     assert put("b1", tags=[])[0]["tags"] == []
 
 
@@ -38,7 +40,9 @@ def test_who_has_a_phone(database):
     assert buyers.by_phone("") is None and buyers.find("") is None and buyers.find("x") is None
 
 
-@pytest.mark.parametrize("add, remove, tags", [(["c"], [], ["a", "b", "c"]), ([], ["a"], ["b"]), (["a"], ["x"], ["a", "b"]), (["c"], ["c"], ["a", "b"])])
+@pytest.mark.parametrize("add, remove, tags",
+                         [(["c"], [], ["a", "b", "c"]), ([], ["a"], ["b"]), (["a"], ["x"], ["a", "b"]),
+                          (["c"], ["c"], ["a", "b"])])
 def test_tags(database, add, remove, tags):
     put("b1", tags=["a", "b"])
     with store.transaction():
@@ -55,7 +59,9 @@ def test_no_paid_order_is_lost_in_counting(database):
     assert not errors(at_once(count, range(16))) and buyers.find("b1")["orders_paid"] == 16
 
 
-@pytest.mark.parametrize("row, phone, known", [(None, "", False), (None, "138", True), ({"tags": ["a"], "orders_paid": 2, "phone": "138"}, "", True),
+@pytest.mark.parametrize("row, phone, known",
+                         [(None, "", False), (None, "138", True),
+                          ({"tags": ["a"], "orders_paid": 2, "phone": "138"}, "", True),
                                                ({"tags": [], "orders_paid": 0, "phone": ""}, "", False)])
 def test_facts_are_closed(row, phone, known):
     facts = buyers.facts("b1", row, phone)

@@ -35,14 +35,17 @@ def outcome(of, items, **more):
 # ── what a benefit takes off ─────────────────────────────────────────────────────────────────────────────────────────
 
 @pytest.mark.parametrize("benefit, off", [
-    (Benefit("amount", 500), 500), (Benefit("amount", 99_999), 4000), (Benefit("percent", Decimal(20)), 800), (Benefit("percent", Decimal(20), 300), 300),
-    (Benefit("percent", Decimal(100)), 4000), (Benefit("percent", Decimal("12.5")), 500), (Benefit("percent", Decimal("0.0125")), 1),
+    (Benefit("amount", 500), 500), (Benefit("amount", 99_999), 4000), (Benefit("percent", Decimal(20)), 800),
+    (Benefit("percent", Decimal(20), 300), 300),
+    (Benefit("percent", Decimal(100)), 4000), (Benefit("percent", Decimal("12.5")), 500),
+    (Benefit("percent", Decimal("0.0125")), 1),
     (Benefit("price", 100), 3900), (Benefit("price", 0), 4000), (Benefit("price", 100, 1000), 1000)])
 def test_a_benefit(benefit, off):
     assert outcome(scene(coupon("c", benefit)), {"a/2": 1}) == (4000 - off, {"c": off}, {})
 
 
-@pytest.mark.parametrize("benefit", [Benefit("price", 4000), Benefit("price", 5000), Benefit("percent", Decimal("0.01"))])
+@pytest.mark.parametrize("benefit",
+                         [Benefit("price", 4000), Benefit("price", 5000), Benefit("percent", Decimal("0.01"))])
 def test_what_takes_nothing_off_does_not_apply(benefit):
     assert outcome(scene(coupon("c", benefit)), {"a/2": 1}) == (4000, {}, {"c": "no_benefit"})
 
@@ -52,7 +55,8 @@ def test_a_fixed_price_is_for_each_piece():
 
 
 def test_what_is_taken_off_is_shared_by_the_lines_it_is_for():
-    price, _ = applied(scene(coupon("c", Benefit("amount", 1000), product_scope=frozenset({"a/2", "b"}))), {"a/1": 1, "a/2": 1, "b/1": 3})
+    price, _ = applied(scene(coupon("c", Benefit("amount", 1000), product_scope=frozenset({"a/2", "b"}))),
+                       {"a/1": 1, "a/2": 1, "b/1": 3})
     assert [(line["sku"], line["discount_minor"]) for line in price.lines] == [("a/1", 0), ("a/2", 286), ("b/1", 714)]
     assert price.discounts[0]["shares"] == {"2": 286, "3": 714}
 
@@ -68,15 +72,19 @@ def test_a_second_coupon_sees_what_the_first_left():
     ({"product_scope": frozenset({"b"})}, "not_in_scope", "It does not cover what is bought."),
     ({"valid_from_ms": NOW + 1}, "not_started", "It is not valid yet."),
     ({"valid_until_ms": NOW}, "expired", "It is no longer valid."),
-    ({"threshold_minor": 4001}, "below_threshold", "The eligible goods do not reach its threshold: 0.01 CNY are missing."),
+    ({"threshold_minor": 4001}, "below_threshold",
+     "The eligible goods do not reach its threshold: 0.01 CNY are missing."),
     ({"when": {"has": {"buyer.tags": "fresh"}}}, "not_eligible", None)])
 def test_why_not(values, reason, sentence):
     price, taken = applied(scene(coupon("c", **values)), {"a/2": 1})
     assert taken == [] and [n["reason"] for n in price.not_applied] == [reason]
-    assert price.not_applied[0]["sentence"] == sentence or (sentence is None and "buyer.tags" in price.not_applied[0]["sentence"])
+    assert price.not_applied[0]["sentence"] == sentence \
+        or (sentence is None and "buyer.tags" in price.not_applied[0]["sentence"])
 
 
-@pytest.mark.parametrize("values", [{"valid_from_ms": NOW}, {"valid_until_ms": NOW + 1}, {"threshold_minor": 4000}, {"product_scope": frozenset({"a"})},
+@pytest.mark.parametrize("values",
+                         [{"valid_from_ms": NOW}, {"valid_until_ms": NOW + 1}, {"threshold_minor": 4000},
+                          {"product_scope": frozenset({"a"})},
                                     {"product_scope": frozenset({"a/2"})}, {"cap_per_buyer": 1}])
 def test_at_the_edge_it_applies(values):
     assert outcome(scene(coupon("c", **values)), {"a/2": 1}) == (3900, {"c": 100}, {})
@@ -96,7 +104,9 @@ def test_one_of_a_group():
     assert outcome(of, {"a/2": 1})[1:] == ({"one": 100, "three": 100}, {"two": "group_taken"})
 
 
-@pytest.mark.parametrize("first, second, reason", [(True, True, None), (True, False, "not_combinable"), (False, True, "not_combinable"), (False, False, "not_combinable")])
+@pytest.mark.parametrize("first, second, reason",
+                         [(True, True, None), (True, False, "not_combinable"), (False, True, "not_combinable"),
+                          (False, False, "not_combinable")])
 def test_two_stand_beside_each_other_when_both_allow_it(first, second, reason):
     of = scene(coupon("one", priority=1, combines=first), coupon("two", combines=second))
     assert outcome(of, {"a/2": 1})[2] == ({"two": reason} if reason else {})
@@ -123,7 +133,8 @@ def test_whatever_applies_adds_up(some, items, tags, buyer):
     price, taken = applied(of, items, tags, buyer)
     assert price.payable_minor >= 0 and all(line["payable_minor"] >= 0 for line in price.lines)
     assert all(line["list_minor"] - line["discount_minor"] == line["payable_minor"] for line in price.lines)
-    assert price.subtotal_minor - price.payable_minor == sum(d["amount_minor"] for d in price.discounts) == sum(a for _, a in taken)
+    assert price.subtotal_minor - price.payable_minor == sum(d["amount_minor"] for d in price.discounts) == \
+        sum(a for _, a in taken)
     assert all(d["amount_minor"] == sum(d["shares"].values()) > 0 for d in price.discounts)
     assert all(share >= 0 for d in price.discounts for share in d["shares"].values())
     groups = [c.group for c, _ in taken]
@@ -135,7 +146,8 @@ def test_whatever_applies_adds_up(some, items, tags, buyer):
 
 @given(some_coupons(), some_coupons("x", 3), ITEMS, TAGS)
 def test_a_coupon_that_can_not_apply_changes_nothing(some, more, items, tags):
-    idle = [again(c, valid_until_ms=NOW) if n % 2 else again(c, product_scope=frozenset({"nothing"})) for n, c in enumerate(more)]
+    idle = [again(c, valid_until_ms=NOW) if n % 2 else again(c, product_scope=frozenset({"nothing"}))
+            for n, c in enumerate(more)]
     price, taken = applied(scene(*some), items, tags)
     other, still = applied(scene(*some, *idle), items, tags)
     assert [(c.id, a) for c, a in taken] == [(c.id, a) for c, a in still]
@@ -152,7 +164,8 @@ def test_the_same_facts_give_the_same_price(some, items, tags):
 def test_choosing_what_applied_applies_the_same(some, items, tags):
     price, taken = applied(scene(*some), items, tags)
     again_price, again_taken = applied(scene(*some), items, tags, wanted=[c.id for c, _ in taken])
-    assert [c.id for c, _ in again_taken] == [c.id for c, _ in taken] and again_price.payable_minor == price.payable_minor
+    assert [c.id for c, _ in again_taken] == [c.id for c, _ in taken]
+    assert again_price.payable_minor == price.payable_minor
 
 
 # ── holding ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -167,9 +180,11 @@ def usage(table=CouponUsage):
 
 
 def test_all_are_held_or_none(database):
-    capped, bought, budgeted = coupon("capped", cap_total=1), coupon("bought", cap_per_buyer=1), coupon("budgeted", budget_minor=150)
+    capped, bought = coupon("capped", cap_total=1), coupon("bought", cap_per_buyer=1)
+    budgeted = coupon("budgeted", budget_minor=150)
     assert holding([(capped, 100), (bought, 100), (budgeted, 100)]) is None
-    assert usage() == {"capped": 1, "budgeted": 1} and usage(CouponBuyerUsage) == {"bought": 1} and len(store.many(CouponHold)) == 3
+    assert usage() == {"capped": 1, "budgeted": 1} and usage(CouponBuyerUsage) == {"bought": 1} \
+        and len(store.many(CouponHold)) == 3
     for gone, reason in ((capped, "cap_reached"), (bought, "buyer_cap_reached"), (budgeted, "budget_spent")):
         free = coupon("free", cap_total=5, cap_per_buyer=5)
         assert holding([(free, 100), (gone, 100)], quote="Q2") == (gone.id, reason)
@@ -178,7 +193,8 @@ def test_all_are_held_or_none(database):
 
 
 @pytest.mark.parametrize("limits, amount, reason", [
-    ({"budget_minor": 99}, 100, "budget_spent"), ({"budget_minor": 100}, 100, None), ({"cap_total": 1, "budget_minor": 99}, 100, "budget_spent")])
+    ({"budget_minor": 99}, 100, "budget_spent"), ({"budget_minor": 100}, 100, None),
+    ({"cap_total": 1, "budget_minor": 99}, 100, "budget_spent")])
 def test_the_first_use_keeps_to_the_limit_too(database, limits, amount, reason):
     held = holding([(coupon("c", **limits), amount)])
     assert held == (("c", reason) if reason else None)
@@ -291,7 +307,8 @@ def test_a_coupon_that_ran_out_between_price_and_hold_is_left_out(shop, monkeypa
 def test_a_budget_is_spent_to_the_last_fen_and_no_further(shop):
     """20.00 at 3.00 each: six buyers, and the seventh's 3.00 do not fit into what is left."""
     crowd = [shop.buyer("crowd") for _ in range(16)]
-    results = at_once(lambda buyer: sale.quote("app", shop.items("card/month"), buyer_id=buyer, wanted_coupons=["purse"]), crowd)
+    results = at_once(lambda buyer: sale.quote("app", shop.items("card/month"), buyer_id=buyer,
+                                               wanted_coupons=["purse"]), crowd)
     assert not errors(results) and sum(q["payable_minor"] == 3700 for q in results) == 6
     assert store.one(CouponUsage, coupon_id="purse")["used_minor"] == 1800
 
@@ -323,7 +340,7 @@ def test_a_quote_is_used_or_expired_but_never_both(shop):
         clock.set_to(quote["expires_at_ms"])
         late.append(quotes.expire_due())
     at_once(lambda do: do(), [use, expire, use, expire])
-    [hold] = coupons.of_order(store.one(quotes.Quote, no=quote["no"])["order_no"]) if late == [0, 0] else [store.one(CouponHold)]
+    [hold] = store.many(CouponHold)
     state = store.one(quotes.Quote, no=quote["no"])["state"]
     assert (state, hold["state"]) in (("adopted", "held"), ("expired", "released"))
     assert store.one(CouponBuyerUsage)["used"] == (1 if state == "adopted" else 0)

@@ -15,7 +15,8 @@ def take(pieces=1, cap=3, buyer="b", key="card"):
         return orders.take_purchase_cap(buyer, key, pieces, cap)
 
 
-@pytest.mark.parametrize("pieces, cap, taken", [((1, 1, 1, 1), 3, [True, True, True, False]), ((2, 2), 3, [True, False]), ((4,), 3, [False]),
+@pytest.mark.parametrize("pieces, cap, taken",
+                         [((1, 1, 1, 1), 3, [True, True, True, False]), ((2, 2), 3, [True, False]), ((4,), 3, [False]),
                                                 ((3,), 3, [True]), ((2, 1), 3, [True, True])])
 def test_a_cap_is_reached_and_not_passed(database, pieces, cap, taken):
     assert [take(n, cap) for n in pieces] == taken
@@ -50,6 +51,7 @@ def test_a_shops_number_is_given_once(database):
     def take_number(order_no, scene="stall", external="T1"):
         with store.transaction():
             return orders.take_outside_number(scene, external, order_no)
-    assert [take_number("O1"), take_number("O2"), take_number("O3", scene="other"), take_number("O4", external="T2")] == ["O1", "O1", "O3", "O4"]
+    assert [take_number("O1"), take_number("O2"), take_number("O3", scene="other"),
+            take_number("O4", external="T2")] == ["O1", "O1", "O3", "O4"]
     given = at_once(lambda n: take_number(f"N{n}", external="T9"), range(8))
     assert not errors(given) and len(set(given)) == 1

@@ -13,10 +13,12 @@ from tests.trade.coupons import ITEMS, SKUS, TITLE, priced, scene
 
 def test_lines_at_list_price():
     price = priced(scene(), {"a/1": 2, "b/1": 1})
-    assert price.lines[0] == {"n": 1, "sku": "a/1", "product": "a", "type": "once", "merchant": "own", "title": TITLE, "quantity": 2,
+    assert price.lines[0] == {"n": 1, "sku": "a/1", "product": "a", "type": "once", "merchant": "own", "title": TITLE,
+                              "quantity": 2,
                               "unit_price_minor": 990, "list_minor": 1980, "discount_minor": 0, "payable_minor": 1980}
     assert (price.subtotal_minor, price.payable_minor) == (5313, 5313)
-    assert pricing.facts(price) == {"subtotal": 5313, "payable": 5313, "currency": "CNY", "quantity": 3, "product.ids": ["a", "b"],
+    assert pricing.facts(price) == {"subtotal": 5313, "payable": 5313, "currency": "CNY", "quantity": 3,
+                                    "product.ids": ["a", "b"],
                                     "product.types": ["once"], "product.skus": ["a/1", "b/1"]}
 
 
@@ -28,8 +30,10 @@ def test_what_is_wanted(items, wanted):
 
 
 @pytest.mark.parametrize("items, code", [
-    ([], Code.BAD_REQUEST), ([{"sku": "z/1"}], Code.NOT_SOLD_HERE), ([{"sku": "a"}], Code.NOT_SOLD_HERE), ([{"sku": "a/1", "quantity": 0}], Code.QUANTITY_INVALID),
-    ([{"sku": "a/1", "quantity": 101}], Code.QUANTITY_INVALID), ([{"sku": "a/1", "quantity": 2}, {"sku": "a/1", "quantity": -1}], None)])
+    ([], Code.BAD_REQUEST), ([{"sku": "z/1"}], Code.NOT_SOLD_HERE), ([{"sku": "a"}], Code.NOT_SOLD_HERE),
+    ([{"sku": "a/1", "quantity": 0}], Code.QUANTITY_INVALID),
+    ([{"sku": "a/1", "quantity": 101}], Code.QUANTITY_INVALID),
+    ([{"sku": "a/1", "quantity": 2}, {"sku": "a/1", "quantity": -1}], None)])
 def test_what_can_not_be_bought(items, code):
     if code is None:                           # two and minus one are one
         assert pricing.wanted(scene(), items)[0][1] == 1
@@ -58,9 +62,11 @@ def test_a_discount_stops_at_nothing():
 def test_any_discounts_add_up(items, discounts):
     price = priced(scene(), items)
     before = price.subtotal_minor
-    taken = [price.discount("adjustment", str(n), TITLE, amount, sorted(lines)) for n, (amount, lines) in enumerate(discounts)]
+    taken = [price.discount("adjustment", str(n), TITLE, amount, sorted(lines))
+             for n, (amount, lines) in enumerate(discounts)]
     result = price.result()
-    assert result["subtotal_minor"] == before and result["discount_minor"] == sum(taken) == before - result["payable_minor"]
+    assert result["subtotal_minor"] == before and result["discount_minor"] == sum(taken) == \
+        before - result["payable_minor"]
     for line in result["lines"]:
         off = sum(d["shares"].get(str(line["n"]), 0) for d in result["discounts"])
         assert 0 <= off == line["discount_minor"] == line["list_minor"] - line["payable_minor"] <= line["list_minor"]

@@ -17,17 +17,22 @@ __all__ = ["shop"]
 
 def test_what_a_quote_keeps(shop):
     buyer = shop.buyer("crowd", phone="13800000001")
-    quote = sale.quote("app", shop.items("card/month"), buyer_id=buyer, fields={"from_page": "home"}, contact={"name": "Li"})
+    quote = sale.quote("app", shop.items("card/month"), buyer_id=buyer, fields={"from_page": "home"},
+                       contact={"name": "Li"})
     kept = store.one(quotes.Quote, no=quote["no"])
     assert kept == quote
-    assert (kept["scene_id"], kept["release_no"], kept["state"], kept["order_no"], kept["currency"]) == ("app", 1, "open", None, "CNY")
+    assert (kept["scene_id"], kept["release_no"], kept["state"], kept["order_no"], kept["currency"]) == \
+        ("app", 1, "open", None, "CNY")
     assert kept["expires_at_ms"] == clock.now_ms() + 900_000 and kept["contact"] == {"name": "Li"}
-    assert [s["step"] for s in kept["steps"]] == ["buyer_is_known", "within_purchase_cap", "list_price", "partner_price", "coupons", "hold_coupons"]
+    assert [s["step"] for s in kept["steps"]] == \
+        ["buyer_is_known", "within_purchase_cap", "list_price", "partner_price", "coupons", "hold_coupons"]
     assert [s["state"] for s in kept["steps"]] == ["done", "done", "done", "skipped", "done", "done"]
     assert journal.of(quote["no"]) == []       # its steps are in its own row
     facts = kept["facts"]
-    assert (facts["buyer.tags"], facts["buyer.registered"], facts["buyer.phone_known"], facts["fields.from_page"]) == (["crowd"], True, True, "home")
-    assert (facts["time.date"], facts["time.hour"], facts["time.weekday"], facts["scene.id"]) == ("2026-11-20", 12, 5, "app")
+    assert (facts["buyer.tags"], facts["buyer.registered"], facts["buyer.phone_known"], facts["fields.from_page"]) == \
+        (["crowd"], True, True, "home")
+    assert (facts["time.date"], facts["time.hour"], facts["time.weekday"], facts["scene.id"]) == \
+        ("2026-11-20", 12, 5, "app")
 
 
 @pytest.mark.parametrize("change", ["later", "the buyer changed", "a new release"])
