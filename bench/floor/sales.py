@@ -81,6 +81,7 @@ class Sqlite:
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=15)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA wal_autocheckpoint = 8000")
             self._thread.connection = connection
         return self._thread.connection
 

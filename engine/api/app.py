@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import time
+from http import HTTPStatus
 from typing import Any, Callable
 
 from flask import Flask, Response, request
@@ -25,7 +26,7 @@ _HTTP_CODES = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.BODY
 
 def create_app() -> Flask:
     """The WSGI application. The engine must have been started in this process (`startup.start`)."""
-    app = Flask("salewright.api", static_folder=None)
+    app = _Application("salewright.api", static_folder=None)
     app.url_map.merge_slashes = False
     for found in endpoint.ENDPOINTS.values():
         app.add_url_rule(_rule(found.path), found.name, _view(found), methods=[found.method], provide_automatic_options=False)
@@ -33,6 +34,46 @@ def create_app() -> Flask:
     app.register_error_handler(HTTPException, _http_error)
     metrics.start()
     return app
+
+
+class _Application(Flask):
+    """Flask, with the endpoints reached past its routing and contexts, which they don't use: those cost more than a quote.
+
+    What is no endpoint (the docs, an unknown address, another method) takes Flask's way.
+    """
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self._routes: dict[tuple[str, int], list[tuple[tuple[str, ...], Endpoint]]] = {}
+        for found in endpoint.ENDPOINTS.values():
+            parts = tuple(found.path.split("/"))
+            self._routes.setdefault((found.method, len(parts)), []).append((parts, found))
+        for routes in self._routes.values():   # a word goes before a place that takes any
+            routes.sort(key=lambda route: [part[:1] == "{" for part in route[0]])
+
+    def wsgi_app(self, environ: dict[str, Any], start_response: Callable) -> Any:
+        given = environ.get("PATH_INFO", "").split("/")
+        for parts, found in self._routes.get((environ["REQUEST_METHOD"], len(given)), ()):
+            path = _match(parts, given)
+            if path is not None:
+                answer, body = answer_of(found, Asked(environ), path)
+                headers = [*answer.headers.items(), ("Content-Length", str(len(body)))]
+                start_response(_STATUS[answer.status], headers)
+                return [body]
+        return super().wsgi_app(environ, start_response)
+
+
+_STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+def _match(parts: tuple[str, ...], given: list[str]) -> dict[str, str] | None:
+    path = {}
+    for part, text in zip(parts, given):
+        if part[:1] == "{" and text:
+            path[part[1:-1]] = text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")   # PEP 3333
+        elif part != text:
+            return None
+    return path
 
 
 def _rule(path: str) -> str:
@@ -46,6 +87,10 @@ def _view(found: Endpoint) -> Callable[..., Response]:
 
 
 def serve(found: Endpoint, asked: Asked, path: dict[str, str]) -> Response:
+    return _response(*answer_of(found, asked, path))
+
+
+def answer_of(found: Endpoint, asked: Asked, path: dict[str, str]) -> tuple[Answer, bytes]:
     """One request, whatever comes of it."""
     began = time.perf_counter()
     with trace.span(found.name, asked.header("traceparent")) as span:
@@ -58,19 +103,19 @@ def serve(found: Endpoint, asked: Asked, path: dict[str, str]) -> Response:
         took_s = time.perf_counter() - began
         _note(found, asked, answer.status, code, took_s)
     answer.headers["traceparent"] = span.traceparent
-    return _response(answer)
+    answer.headers.setdefault("Cache-Control", "no-store")
+    if answer.raw is not None:
+        return answer, answer.raw
+    answer.headers.setdefault("Content-Type", "application/json")
+    return answer, endpoint.dump(answer.body)
 
 
 def _problem(refusal: Refusal, value: Any = None) -> Answer:
     return Answer(problems.body(refusal, value), refusal.code.status, problems.headers(refusal.code))
 
 
-def _response(answer: Answer) -> Response:
-    answer.headers.setdefault("Cache-Control", "no-store")
-    if answer.raw is None:
-        answer.headers.setdefault("Content-Type", "application/json")
-        return Response(endpoint.dump(answer.body), answer.status, answer.headers)
-    response = Response(answer.raw, answer.status, answer.headers)
+def _response(answer: Answer, body: bytes) -> Response:
+    response = Response(body, answer.status, answer.headers)
     if "Content-Type" not in answer.headers:
         del response.headers["Content-Type"]   # an empty answer has no type, whatever Flask thinks
     return response
@@ -96,4 +141,5 @@ def _http_error(error: HTTPException) -> Response:
         answer.headers["traceparent"] = span.traceparent
         if error.code == 405 and getattr(error, "valid_methods", None):
             answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-    return _response(answer)
+    answer.headers["Cache-Control"] = "no-store"
+    return _response(answer, problems.dump(answer.body))

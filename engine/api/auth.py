@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from functools import lru_cache
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
@@ -101,6 +102,7 @@ def bearer_allowed(peer: str, forwarded_for: str) -> bool:
     return rule == "always" or (rule == "loopback" and not forwarded_for and is_loopback(peer))
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address.partition("%")[0]).is_loopback

@@ -54,7 +54,12 @@ def rfc3339(at_ms: int | None) -> str | None:
     """`2026-11-21T12:00:00.000Z`, or None for None."""
     if at_ms is None:
         return None
-    return to_datetime(at_ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
+    return f"{_second(at_ms // 1000)}.{at_ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(at_s: int) -> str:
+    return to_datetime(at_s * 1000).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def parse_rfc3339(text: str) -> int:

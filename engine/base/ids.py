@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import os
 import time
+from functools import lru_cache
 
 from . import clock
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford base 32: no I, L, O, U
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
 def new_no(prefix: str) -> str:
     at_ms = clock.now_ms()
-    t = time.gmtime(at_ms // 1000)
     noise = int.from_bytes(os.urandom(5), "big")
-    tail = "".join(_ALPHABET[(noise >> shift) & 31] for shift in range(35, -1, -5))
-    return (f"{prefix}{t.tm_year % 100:02d}{t.tm_mon:02d}{t.tm_mday:02d}{t.tm_hour:02d}{t.tm_min:02d}{t.tm_sec:02d}"
-            f"{at_ms % 1000:03d}{tail}")
+    return (f"{prefix}{_second(at_ms // 1000)}{at_ms % 1000:03d}{_PAIRS[noise >> 30]}{_PAIRS[noise >> 20 & 1023]}"
+            f"{_PAIRS[noise >> 10 & 1023]}{_PAIRS[noise & 1023]}")
+
+
+@lru_cache(maxsize=64)
+def _second(at_s: int) -> str:
+    return time.strftime("%y%m%d%H%M%S", time.gmtime(at_s))
 
 
 def token(n_bytes: int = 16) -> str:

@@ -36,6 +36,9 @@ class TextLines(logging.Formatter):
 
 
 def setup() -> None:
+    # What no line shows is not looked up for each: the caller's place, the thread, the process.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if settings.get("LOG_FORMAT") == "json" else TextLines())
     root = logging.getLogger()

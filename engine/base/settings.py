@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,13 +58,23 @@ def get_int(name: str) -> int:
 
 
 def data_dir() -> Path:
-    path = Path(get("DATA_DIR")).absolute()
+    return _folder(get("DATA_DIR"), os.getcwd())
+
+
+@lru_cache(maxsize=None)
+def _folder(name: str, at: str) -> Path:
+    path = Path(at, name)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def secrets_dir() -> Path:
-    return Path(get("SECRETS_DIR")) if get("SECRETS_DIR") else data_dir() / "secrets"
+    return _secrets(get("SECRETS_DIR"), data_dir())
+
+
+@lru_cache(maxsize=None)
+def _secrets(name: str, beside: Path) -> Path:
+    return Path(name) if name else beside / "secrets"
 
 
 def database_url(logical: str) -> str:

@@ -1,6 +1,7 @@
 """What steps work on: one sale, first as a quote in the making, then as an order."""
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Mapping
 
 from ..base import clock, settings
@@ -37,6 +38,8 @@ class SaleContext:
         self.order: dict[str, Any] | None = None
         self.price = pricing.Price(scene.currency)
         self.base: dict[str, Any] = {}
+        self._facts: dict[str, Any] = {}
+        self._facts_of: Any = None             # (price, base, the price's state) that `_facts` are of
         self.wanted_coupons: list[str] | None = None
         self.excluded: dict[str, str] = {}     # coupons that could not be held: id → reason
         self.taken: list[tuple[Any, int]] = []
@@ -67,11 +70,14 @@ class SaleContext:
 
     def facts(self) -> dict[str, Any]:
         """Every declared fact of a sale, closed. Before anything is priced, goods count at their list price."""
-        price = self.price
-        if not price.lines and self.chosen:
-            price = pricing.Price(self.scene.currency)
-            pricing.list_price(price, self.chosen)
-        return {**self.base, **pricing.facts(price)}
+        price, base, seen = self.price, self.base, self._facts_of
+        state = (len(price.lines), len(price.discounts), price.payable_minor)
+        if seen is None or seen[0] is not price or seen[1] is not base or seen[2] != state:
+            if not price.lines and self.chosen:
+                price = pricing.Price(self.scene.currency)
+                pricing.list_price(price, self.chosen)
+            self._facts, self._facts_of = {**base, **pricing.facts(price)}, (self.price, base, state)
+        return self._facts
 
     def journal(self, flow: str, use: StepUse, state: str, **entry: Any) -> None:
         """A quote keeps its steps in its own row; an order's are journal rows."""
@@ -93,12 +99,19 @@ class SaleContext:
 def base_facts(scene: Scene, buyer_id: str, buyer: Mapping[str, Any] | None, contact: Mapping[str, str],
                fields: Mapping[str, Any], partner: Partner | None, now_ms: int) -> dict[str, Any]:
     """The facts that do not depend on the price: scene, buyer, partner, time, the scene's own fields."""
-    local = clock.to_datetime(now_ms).astimezone(clock.zone(settings.timezone()))
+    hour, weekday, date = _local(now_ms // 60_000, settings.timezone())
     return {"scene.id": scene.id, "scene.terminal": scene.terminal, "scene.method": scene.method, "scene.login": scene.login,
             "line.id": scene.line_id, "partner.id": partner.id if partner else "", "partner.mode": partner.mode if partner else "",
-            "time.hour": local.hour, "time.weekday": local.isoweekday(), "time.date": local.strftime("%Y-%m-%d"),
+            "time.hour": hour, "time.weekday": weekday, "time.date": date,
             "channel.id": "", "payment.bank": "",
             **buyers.facts(buyer_id, buyer, contact.get("phone", "")), **_field_facts(scene, fields)}
+
+
+@lru_cache(maxsize=64)
+def _local(minute: int, zone_name: str) -> tuple[int, int, str]:
+    """(hour, weekday, date) of a minute since the epoch in the business's zone."""
+    local = clock.to_datetime(minute * 60_000).astimezone(clock.zone(zone_name))
+    return local.hour, local.isoweekday(), local.strftime("%Y-%m-%d")
 
 
 _EMPTY = {"string": "", "integer": 0, "boolean": False, "array": ()}

@@ -63,19 +63,31 @@ def insert(table: Table, rows: dict[str, Any] | Iterable[dict[str, Any]], *, ign
     shape = _shape(table)
     if any(len(row) != len(batch[0]) for row in batch):    # what one has too many would be lost without a word
         raise ValueError(f"rows of {shape.name} with different columns in one statement")
-    missing = {k: v for k, v in shape.defaults.items() if k not in batch[0]}
-    names = tuple(batch[0]) + tuple(missing)
-    filled = [v() if callable(v) else v for v in missing.values()]
+    given = tuple(batch[0])
+    names, json_at, missing = _columns(table, given)
     written = 0
     for start in range(0, len(batch), CHUNK_ROWS):
         chunk = batch[start:start + CHUNK_ROWS]
         params: list[Any] = []
         for row in chunk:
-            params += [_encode(shape, n, row[n]) for n in batch[0]]
-            params += [_encode(shape, n, v) for n, v in zip(missing, filled)]
+            values = [row[name] for name in given]
+            for at in json_at:
+                if values[at] is not None:
+                    values[at] = canon.dumps(values[at])
+            params += values
+            if missing:
+                params += [_encode(shape, n, v() if callable(v) else v) for n, v in missing]
         sql = _insert_sql(table, names, len(chunk), ignore, _mark(shape))
         written += shape.db.database.execute_sql(sql, params).rowcount
     return written
+
+
+@lru_cache(maxsize=4096)
+def _columns(table: Table, given: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[str, Any], ...]]:
+    """All columns to write; which of the given ones are JSON, by place; the others with their defaults."""
+    shape = _shape(table)
+    missing = tuple((k, v) for k, v in shape.defaults.items() if k not in given)
+    return given + tuple(k for k, _ in missing), tuple(i for i, n in enumerate(given) if n in shape.json), missing
 
 
 def _where(shape: _Shape, where: dict[str, Any], mark: str) -> tuple[str, list[Any]]:
@@ -98,22 +110,19 @@ def many(table: Table, *, columns: tuple[str, ...] = (), order_by: str = "", lim
     """Rows as dicts with JSON columns decoded. `also` is a further SQL condition with `?` marks for `params`;
     `order_by` is SQL. `lock` locks the rows where the server knows row locks (SQLite's writer is alone anyway)."""
     shape = _shape(table)
-    names = columns or shape.names
-    mark = _mark(shape)
-    text, values = _where(shape, where, mark)
-    selected = ", ".join(f'"{shape.columns[n]}"' for n in names)
-    sql = f'SELECT {selected} FROM "{shape.name}" WHERE {text}'
-    if also:
-        sql += f" AND ({also.replace('?', mark)})"
-        values += list(params)
-    if order_by:
-        sql += f" ORDER BY {order_by}"
-    if limit:
-        sql += f" LIMIT {int(limit)}"
-    if lock and not shape.db.is_sqlite:
-        sql += " FOR UPDATE" + (" SKIP LOCKED" if skip_locked else "")
+    kinds, values = [], []
+    for name, value in where.items():
+        if value is None:
+            kinds.append((name, None))
+        elif isinstance(value, (list, tuple)):
+            kinds.append((name, len(value)))
+            values += value
+        else:
+            kinds.append((name, -1))
+            values.append(value)
+    values += params
+    sql, names, json_at = _select(table, columns, tuple(kinds), also, order_by, int(limit), lock, skip_locked, _mark(shape))
     found = shape.db.database.execute_sql(sql, values).fetchall()
-    json_at = [(i, n) for i, n in enumerate(names) if n in shape.json]
     result = []
     for row in found:
         record = dict(zip(names, row))
@@ -122,6 +131,30 @@ def many(table: Table, *, columns: tuple[str, ...] = (), order_by: str = "", lim
                 record[n] = canon.loads(row[i])
         result.append(record)
     return result
+
+
+@lru_cache(maxsize=4096)
+def _select(table: Table, columns: tuple[str, ...], where: tuple[tuple[str, int | None], ...], also: str, order_by: str,
+            limit: int, lock: bool, skip_locked: bool, mark: str) -> tuple[str, tuple[str, ...], list[tuple[int, str]]]:
+    """(SQL, names of its columns, which of them are JSON). In `where`: None is NULL, -1 a value, n a list of n."""
+    shape = _shape(table)
+    names = columns or shape.names
+    parts = []
+    for name, kind in where:
+        column = f'"{shape.columns[name]}"'
+        parts.append(f"{column} IS NULL" if kind is None else f"{column} = {mark}" if kind < 0 else
+                     f"{column} IN ({', '.join([mark] * kind)})" if kind else "1 = 0")
+    selected = ", ".join(f'"{shape.columns[n]}"' for n in names)
+    sql = f'SELECT {selected} FROM "{shape.name}" WHERE {" AND ".join(parts) or "1 = 1"}'
+    if also:
+        sql += f" AND ({also.replace('?', mark)})"
+    if order_by:
+        sql += f" ORDER BY {order_by}"
+    if limit:
+        sql += f" LIMIT {limit}"
+    if lock and not shape.db.is_sqlite:
+        sql += " FOR UPDATE" + (" SKIP LOCKED" if skip_locked else "")
+    return sql, names, [(i, n) for i, n in enumerate(names) if n in shape.json]
 
 
 def one(table: Table, **options: Any) -> dict[str, Any] | None:

@@ -68,6 +68,7 @@ class transaction:
     def __init__(self, db: Logical = trade, crash_point: str = "", durable: bool = True):
         self._db, self._crash_point, self._durable = db, crash_point, durable
         self._outer: Transaction | None = None
+        self._kept: tuple[Any, bool] | None = None
 
     def __enter__(self) -> Transaction:
         state = thread_state()
@@ -79,6 +80,8 @@ class transaction:
         if self._db.database and self._db.gate:
             self._db.gate.__enter__()
         try:
+            if self._db.gate:
+                self._kept = self._db.database.lend_writer()
             self._inner = self._begin()
         except BaseException:
             self._leave()
@@ -118,10 +121,12 @@ class transaction:
 
     def _leave(self) -> None:
         """Let the next writer in, and let this connection wait for the disk again."""
-        if self._db.gate:
-            self._db.gate.__exit__()
         if self._db.is_sqlite and not self._durable:
             self._db.database.execute_sql(f"PRAGMA synchronous = {settings.get('SQLITE_SYNCHRONOUS')}")
+        if self._db.gate:
+            if self._kept is not None:
+                self._db.database.take_back(self._kept)
+            self._db.gate.__exit__()
 
     def _tell(self) -> None:
         """What follows a commit can't undo it, and so it can't fail it either."""
