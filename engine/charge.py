@@ -20,7 +20,7 @@ from .config.catalog import Partner
 from .config.live import live
 from .deliver import charges
 from .deliver.charges import CHARGE
-from .flow.executor import StepError
+from .flow.step import StepError
 from .pay import payments
 from .runs import context_of_order, hooks
 from .steps.context import SaleContext

@@ -10,6 +10,7 @@ from .config.catalog import Flow, StepUse
 from .config.live import live
 from .deliver import work_orders
 from .flow import executor
+from .flow.step import StepError
 from .steps import registry
 from .steps.context import SaleContext
 from .trade import orders, pricing
@@ -23,7 +24,7 @@ def hooks(ctx: SaleContext, flow_name: str, *names: str) -> None:
     flow = ctx.scene.flows[flow_name]
     try:
         stopped_at = executor.run_hooks(STEPS, flow, ctx, names)
-    except executor.StepError as stop:
+    except StepError as stop:
         raise stop.cause
     if stopped_at is not None:
         raise RuntimeError(f"{ctx.scene.id}: a call step can't stand in {flow_name}")

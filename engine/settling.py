@@ -13,7 +13,7 @@ from . import store, wire
 from .base import clock, crash, signal, trace
 from .base.errors import Code, Refusal
 from .flow import outbox
-from .flow.executor import StepError
+from .flow.step import StepError
 from .ledger import chart
 from .ledger.postings import Move, post
 from .pay import channels, notices, payments, refunds

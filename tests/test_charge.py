@@ -7,7 +7,7 @@ from engine import charge, runs, sale, store
 from engine.base import clock
 from engine.base.errors import Code
 from engine.deliver import charges, entitlements, messages, pools
-from engine.flow import executor
+from engine.flow import executor, journal
 from engine.ledger import postings
 from engine.pay import payments
 from engine.trade import buyers, orders
@@ -304,7 +304,7 @@ def test_a_charges_delivery_that_is_given_up_keeps_its_draw(shop, bank, monkeypa
     for _ in range(3):
         shop.work()
         clock.advance(3600)
-    assert store.one(executor.FlowRun, no=run_no)["state"] == "failed"
+    assert store.one(journal.FlowRun, no=run_no)["state"] == "failed"
     assert balance("bank") == 7200 and charges.find("bank", "B-1")["state"] == "charged"
     monkeypatch.undo()
     assert executor.retry_failed(run_no, runs.HOST)

@@ -9,78 +9,16 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Protocol
+from typing import Any, Mapping
 
 from .. import store
-from ..base import clock, crash, settings, signal, trace
+from ..base import canon, clock, crash, settings, signal, trace
 from ..config.catalog import Flow, StepUse
-from ..config.vocabulary import StepSpec
-from . import outbox
-from .journal import FlowRun, of
+from . import journal, outbox
+from .journal import FlowRun
+from .step import Context, Host, Step, StepError, StepFailed
 
 _log = logging.getLogger("salewright.flow")
-
-
-class StepFailed(Exception):
-    """A step could not do its work. `retryable` False: trying again is pointless, compensate now. `in_doubt`: the outside
-    may have done it, so the next attempt asks before it repeats."""
-
-    def __init__(self, reason: str, retryable: bool = True, in_doubt: bool = False):
-        self.reason, self.retryable, self.in_doubt = reason, retryable, in_doubt
-        super().__init__(reason)
-
-
-class Context(Protocol):
-    """What steps work on; steps know its real type, the executor only these."""
-    subject_no: str
-    scene_id: str
-    release_no: int
-
-    def facts(self) -> Mapping[str, Any]: ...
-
-    def journal(self, flow: str, use: StepUse, state: str, **entry: Any) -> None:
-        """Write one entry of the subject's journal (see `journal.record`)."""
-
-
-class Call(Protocol):
-    """A call step. prepare and conclude run in a transaction, call and ask outside any.
-
-    prepare(ctx, params) → intent (JSON)        what will be asked of the outside, with the number that identifies it
-    call(intent, timeout_s) → outcome (JSON)
-    ask(intent, timeout_s) → outcome, or None when the outside has never heard of it; absent: calling again is harmless
-    conclude(ctx, params, intent, outcome) → result; a *returned* StepFailed keeps what conclude wrote, a raised one not
-    """
-    def prepare(self, ctx: Any, params: Mapping[str, Any]) -> dict: ...
-    def call(self, intent: dict, timeout_s: float | None) -> dict: ...
-    def conclude(self, ctx: Any, params: Mapping[str, Any], intent: dict, outcome: dict) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A registered step: its spec for the checker, and what runs: `fn(ctx, params)` or a Call."""
-    spec: StepSpec
-    run: Callable[[Any, Mapping[str, Any]], Any] | None = None
-    call: Call | None = None
-
-
-class Host(Protocol):
-    """Who owns the flows' subjects."""
-    steps: Mapping[str, Step]
-
-    def flow(self, run: Mapping[str, Any]) -> Flow: ...
-    def context(self, run: Mapping[str, Any]) -> Context:
-        """Lock and load the subject, inside the open transaction."""
-    def finished(self, ctx: Context, flow: str) -> None: ...
-    def gave_up(self, ctx: Context, flow: str, use: StepUse, reason: str) -> None: ...
-
-
-class StepError(Exception):
-    """Carries a step's failure out of the transaction that is rolled back with it: which step, what it raised, and of a
-    run the mark it had then."""
-
-    def __init__(self, use: StepUse, cause: Exception):
-        self.use, self.cause, self.mark = use, cause, ()
-        super().__init__(str(cause))
 
 
 def run_hooks(steps: Mapping[str, Step], flow: Flow, ctx: Context, hooks: tuple[str, ...], *,
@@ -118,7 +56,8 @@ def _run_one(step: Step, flow: Flow, use: StepUse, ctx: Context, attempt: int = 
 
 
 def _input_hash(use: StepUse, facts: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(repr((use.name, use.params, facts)).encode(), digest_size=16).hexdigest()
+    given = canon.dumps_sorted(facts) + repr((use.name, use.params)).encode()
+    return hashlib.blake2b(given, digest_size=16).hexdigest()
 
 
 def schedule(flow: Flow, ctx: Context, next_number: int, *, first_number: int | None = None, delay_s: float = 0) -> None:
@@ -197,9 +136,9 @@ def _transaction_phase(run_no: str, host: Host) -> tuple[str, _Work | None]:
 
 def _run_steps(run: dict, host: Host, flow: Flow, ctx: Context) -> _Work | None:
     """Run steps up to the next call and prepare that, or to the flow's end."""
-    history = of(run["subject_no"], run["flow"])
-    _same_names(flow, history)
-    passed, done = _passed(history), _done(history)
+    history = journal.of(run["subject_no"], run["flow"])
+    journal.same_names(flow, history)
+    passed, done = journal.passed(history), journal.done(history)
     hooks = tuple(dict.fromkeys(s.hook for s in flow.steps))
     number = run_hooks(host.steps, flow, ctx, hooks, passed=passed, done=done, start=run["next_number"])
     while number is not None:
@@ -213,50 +152,9 @@ def _run_steps(run: dict, host: Host, flow: Flow, ctx: Context) -> _Work | None:
     return None
 
 
-def _done(history: list[dict]) -> frozenset[int]:
-    """Steps whose work stands: done, and not undone since."""
-    done: set[int] = set()
-    for row in history:
-        if row["state"] == "done":
-            done.add(row["number"])
-        elif row["state"] == "undone":
-            done.discard(row["number"])
-    return frozenset(done)
-
-
-def _attempt(history: list[dict], number: int) -> int:
-    """Which attempt at a step comes now, counted since a person last sent the run round again."""
-    failed = 0
-    for row in history:
-        if row["state"] == "restarted":
-            failed = 0
-        elif row["state"] == "failed" and row["number"] == number:
-            failed += 1
-    return failed + 1
-
-
-def _passed(history: list[dict]) -> frozenset[int]:
-    """Steps that failed for good but may fail, since a person last sent the run round again."""
-    passed: set[int] = set()
-    for row in history:
-        if row["state"] == "restarted":
-            passed.clear()
-        elif row["state"] == "passed":
-            passed.add(row["number"])
-    return frozenset(passed)
-
-
-def _same_names(flow: Flow, history: list[dict]) -> None:
-    names = {s.number: s.name for s in flow.steps}
-    for row in history:
-        if names.get(row["number"]) != row["name"]:
-            raise RuntimeError(f"{row['subject_no']}/{flow.name}: step {row['number']} was {row['name']} and is now "
-                               f"{names.get(row['number'])}: a run can't change its flow")
-
-
 def _commit_intent(run: dict, host: Host, flow: Flow, use: StepUse, ctx: Context, history: list[dict]) -> _Work:
-    doubtful = _doubtful([s for s in history if s["number"] == use.number])
-    attempt = _attempt(history, use.number)
+    doubtful = journal.doubtful([s for s in history if s["number"] == use.number])
+    attempt = journal.attempt(history, use.number)
     intent = doubtful["result"] if doubtful else host.steps[use.name].call.prepare(ctx, use.params)
     if not doubtful:
         ctx.journal(flow.name, use, "intent", attempt=attempt, input_hash=_input_hash(use, ctx.facts()), result=intent)
@@ -266,17 +164,6 @@ def _commit_intent(run: dict, host: Host, flow: Flow, use: StepUse, ctx: Context
     # A killed worker's intent is found by its lease's end; the job that woke us may be gone by then.
     outbox.stage("flow.advance", run["no"], delay_s=lease_s + 1)
     return _Work(use, intent, attempt, doubtful is not None, _mark(run))
-
-
-def _doubtful(rows: list[dict]) -> dict | None:
-    """The intent whose outcome is not known: nothing certain was journaled after it."""
-    found = None
-    for row in rows:
-        if row["state"] == "intent":
-            found = row
-        elif row["state"] in ("done", "undone") or row["state"] == "failed" and not row["result"]["in_doubt"]:
-            found = None
-    return found
 
 
 def _call_phase(run_no: str, host: Host, work: _Work) -> str:
@@ -320,8 +207,8 @@ def _stumble(run_no: str, host: Host, use: StepUse, error: Exception, mark: tupl
         run = _locked_run(run_no)
         if _mark(run) != mark:
             return _too_slow(run, use)
-        ctx, history = host.context(run), of(run["subject_no"], run["flow"])
-        attempt, retry = _attempt(history, use.number), use.retry
+        ctx, history = host.context(run), journal.of(run["subject_no"], run["flow"])
+        attempt, retry = journal.attempt(history, use.number), use.retry
         final = attempt >= retry.attempts or not getattr(error, "retryable", True)
         ctx.journal(run["flow"], use, "failed", attempt=attempt, error=reason, result={"in_doubt": in_doubt})
         _log.warning("step %s failed: %s", use.name, reason, exc_info=not isinstance(error, StepFailed),
@@ -347,7 +234,7 @@ def _compensate(run: dict, host: Host, ctx: Context, history: list[dict]) -> Non
     """Undo what was done, in reverse order, each journaled."""
     flow = host.flow(run)
     uses = {s.number: s for s in flow.steps}
-    for number in sorted((n for n in _done(history) if n >= run["first_number"]), reverse=True):
+    for number in sorted((n for n in journal.done(history) if n >= run["first_number"]), reverse=True):
         use = uses[number]
         undo = use.undo or host.steps[use.name].spec.undo
         if undo:

@@ -14,7 +14,7 @@ import peewee
 
 from .. import store
 from ..base import clock, trace
-from ..config.catalog import StepUse
+from ..config.catalog import Flow, StepUse
 
 
 class FlowRun(store.TradeTable):
@@ -72,3 +72,58 @@ def of(subject_no: str, flow: str | None = None) -> list[dict]:
     """A subject's journal in the order it was written."""
     where = {"subject_no": subject_no} | ({"flow": flow} if flow else {})
     return store.many(FlowStep, order_by="id", **where)
+
+
+# --- what a flow's history says
+
+def done(history: list[dict]) -> frozenset[int]:
+    """Steps whose work stands: done, and not undone since."""
+    standing: set[int] = set()
+    for row in history:
+        if row["state"] == "done":
+            standing.add(row["number"])
+        elif row["state"] == "undone":
+            standing.discard(row["number"])
+    return frozenset(standing)
+
+
+def attempt(history: list[dict], number: int) -> int:
+    """Which attempt at a step comes now, counted since a person last sent the run round again."""
+    failed = 0
+    for row in history:
+        if row["state"] == "restarted":
+            failed = 0
+        elif row["state"] == "failed" and row["number"] == number:
+            failed += 1
+    return failed + 1
+
+
+def passed(history: list[dict]) -> frozenset[int]:
+    """Steps that failed for good but may fail, since a person last sent the run round again."""
+    numbers: set[int] = set()
+    for row in history:
+        if row["state"] == "restarted":
+            numbers.clear()
+        elif row["state"] == "passed":
+            numbers.add(row["number"])
+    return frozenset(numbers)
+
+
+def same_names(flow: Flow, history: list[dict]) -> None:
+    """RuntimeError when a step has another name than it was journaled under."""
+    names = {s.number: s.name for s in flow.steps}
+    for row in history:
+        if names.get(row["number"]) != row["name"]:
+            raise RuntimeError(f"{row['subject_no']}/{flow.name}: step {row['number']} was {row['name']} and is now "
+                               f"{names.get(row['number'])}: a run can't change its flow")
+
+
+def doubtful(rows: list[dict]) -> dict | None:
+    """The intent whose outcome is not known: nothing certain was journaled after it."""
+    found = None
+    for row in rows:
+        if row["state"] == "intent":
+            found = row
+        elif row["state"] in ("done", "undone") or row["state"] == "failed" and not row["result"]["in_doubt"]:
+            found = None
+    return found

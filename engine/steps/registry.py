@@ -7,7 +7,7 @@ from typing import Any, Callable, Mapping
 
 from ..config.template import FLOWS
 from ..config.vocabulary import StepSpec
-from ..flow.executor import Step
+from ..flow.step import Step
 
 _MODULES = ("checks", "prices", "holds", "granting", "working", "telling", "partnering")
 _steps: dict[str, Step] = {}

@@ -6,7 +6,7 @@ from typing import Any, Mapping
 from .. import store, wire
 from ..base import clock
 from ..deliver import upstream, work_orders
-from ..flow.executor import StepFailed
+from ..flow.step import StepFailed
 from ..pay import channels
 from .checks import _TITLE
 from .context import SaleContext

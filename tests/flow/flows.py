@@ -7,7 +7,7 @@ from engine import store
 from engine.config.catalog import Flow, Retry, StepUse
 from engine.config.vocabulary import StepSpec
 from engine.flow import executor, journal, outbox
-from engine.flow.executor import Step, StepFailed
+from engine.flow.step import Step, StepFailed
 from engine.trade.buyers import Buyer
 from engine.trade.orders import OrderDetail, add_detail
 

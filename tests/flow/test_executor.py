@@ -7,7 +7,7 @@ from engine import store
 from engine.base import clock
 from engine.config.catalog import Retry
 from engine.flow import executor, journal
-from engine.flow.executor import StepFailed
+from engine.flow.step import StepFailed
 from engine.trade.orders import OrderDetail
 from tests.flow.flows import RETRY_3, SUBJECT, Ctx, Killed, World, entries, jobs, marks, run
 from tests.support.together import at_once, errors
