@@ -30,7 +30,7 @@ WATCHED = {
     "authentication, reading, validation": (
         "engine.api.endpoint:Endpoint.answer", "engine.api.auth:by_key", "engine.api.validation:Checker.check"),
     "answers": ("engine.api.views:quote", "engine.api.views:new_order", "engine.api.views:payment"),
-    "channel: signing, verifying": ("engine.wire.channel:operate", "engine.wire.notices:receive", "engine.wire.notices:answer"),
+    "channel: signing, verifying": ("engine.wire.operating:operate", "engine.wire.notices:receive", "engine.wire.notices:answer"),
     "quote": ("engine.sale:quote", "engine.quoting:price"),
     "order and payment": ("engine.sale:place", "engine.paying:begin", "engine.settling:apply_payment", "engine.runs:context_of_order"),
     "rules and coupons": ("engine.trade.coupons:apply", "engine.config.rules:RuleSet.matching"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from engine.base import settings
-from engine.wire import signing, templates
 from engine.wire.casts import Setting
-from engine.wire.compile import draft_of
+from engine.wire.compile_signing import compile_checks
+from engine.wire.draft import Draft
 from engine.wire.model import Message
+from engine.wire.scope import VERIFY, Scope
 from engine.wire.secrets import Places, SecretBox
-from engine.wire.templates import Scope
 
 from . import speaking
 
@@ -20,7 +20,7 @@ class _Signer:
     key_ids: Mapping[str, str] = {}
 
     def __init__(self, spec: Mapping[str, Any]):
-        self.checks = signing.compile_checks(draft_of(spec), spec, templates.VERIFY, ())
+        self.checks = compile_checks(Draft.of(spec), spec, VERIFY, ())
         self.box = SecretBox(spec.get("secrets", {}), Places())
         self.setting = Setting("CNY", spec.get("zone") or settings.timezone())
         self._constants = {name: str(value) for name, value in spec.get("constants", {}).items()}

@@ -11,16 +11,19 @@ from typing import Any, Mapping
 from urllib.parse import unquote, urlsplit
 
 from engine.base import clock
-from engine.wire import casts, codecs, compile as wire_compile, crypto, templates
-from engine.wire.compile import Channel, Operation
+from engine.wire import casts, codecs, crypto
+from engine.wire.channel import Channel, Operation
+from engine.wire.compile import compile_channel
+from engine.wire.draft import Draft
 from engine.wire.model import Message, Unreadable
+from engine.wire.scope import CLIENT_SIGN, PLACE, SIGN, Scope
 from engine.wire.secrets import Places, SecretBox
 from engine.wire.signing import Signer
-from engine.wire.templates import Draft, Hole, Scope, Template
-from engine.wire.vocabulary import key_of
+from engine.wire.templates import Hole, Template
+from engine.wire.vocabulary import fact_kind, key_of
 
 CLOCK_OFF_MAX_S = 600
-_ANYTHING = frozenset().union(templates.CLIENT_SIGN, templates.SIGN, templates.PLACE)
+_ANYTHING = frozenset().union(CLIENT_SIGN, SIGN, PLACE)
 
 
 class NotUnderstood(Exception):
@@ -56,12 +59,12 @@ class Side:
     def __init__(self, doc: Mapping[str, Any], public_url: str, places: Places | None = None):
         places = places or Places()
         self.doc, self.id, self.title = doc, doc["id"], doc["title"]
-        self.channel: Channel = wire_compile.compile_channel(doc, places)
+        self.channel: Channel = compile_channel(doc, places)
         self.setting, self.constants = self.channel.setting, self.channel.constants
         halves = {name: {k: v for k, v in ref.items() if k != "id"} for name, ref in doc["sandbox"].items()}
         self.key_ids = {name: ref["id"] for name, ref in doc["sandbox"].items() if "id" in ref}
         self.box = SecretBox({**doc.get("secrets", {}), **halves}, places)
-        self.draft = wire_compile.draft_of(doc)
+        self.draft = Draft.of(doc)
         base = self.channel.operations and next(iter(self.channel.operations.values())).plan.base
         self.base_path = urlsplit(base.text(self.scope({"settings.sandbox_url": public_url}))).path if base else ""
         self.patterns = [self._pattern(name, spec) for name, spec in doc["operations"].items()]
@@ -170,7 +173,7 @@ class Side:
                 raw = casts.cast_named("int").read(raw, self.setting)  # type: ignore[union-attr, misc]
         except Unreadable:
             return False
-        is_fact = templates.fact_kind(hole.name) is not None
+        is_fact = fact_kind(hole.name) is not None
         known, key = (call.facts, key_of(hole.name, hole.kind)) if is_fact else (call.names, hole.name)
         return known.setdefault(key, raw) == raw
 

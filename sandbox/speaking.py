@@ -8,7 +8,7 @@ from typing import Any, Mapping, NamedTuple
 
 from engine.base import clock
 from engine.wire import casts, codecs, crypto, mapping, paths
-from engine.wire.compile import Event, Operation
+from engine.wire.channel import Event, Operation
 from engine.wire.model import Message
 from engine.wire.notices import answer as our_answer
 from engine.wire.signing import Check

@@ -42,8 +42,8 @@ FENCES = {
     "cryptography": ("engine.wire", "sandbox"),
     "psycopg": ("engine.store",), "sqlite3": ("engine.store",), "playhouse": ("engine.store",),
     # HTTP out; the supervisor knocks at its own children's doors, the demo is a client, the sandbox the outside world.
-    "urllib3": ("engine.wire.channel", "sandbox"), "urllib.request": (), "requests": (), "httpx": (),
-    "http.client": ("engine.wire.channel", "engine.cli.process.supervisor", "engine.cli.demonstration"),
+    "urllib3": ("engine.wire.sending", "sandbox"), "urllib.request": (), "requests": (), "httpx": (),
+    "http.client": ("engine.wire.sending", "engine.cli.process.supervisor", "engine.cli.demonstration"),
 }
 
 # Names of lines, channels, partners and coupons, wherever the catalogue puts them in an id.

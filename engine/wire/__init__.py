@@ -3,16 +3,24 @@ room compiles the file once and speaks its protocol.
 
 `load` a document, `operate` it, `receive` its notices and `answer` them; `check_channel` and `run_example` serve the
 checks.
+
+    read       draft · templates · trees · mapping · opening · compile_signing → compile_requests, compile_operations,
+               compile_notices → compile, which makes a channel of a document; loading keeps it
+    speak      building → sending → concluding, told in operating; tokens
+    listen     notices · verifier
+    know       model, vocabulary, scope: what passes through, its words, what can be named;
+               codecs, casts, paths, crypto, signing, secrets, redact
 """
-from .channel import declares, forbid_in, load, needs_call, needs_facts, operate, operation_of
-from .compile import Channel, check_channel
+from .channel import Channel
+from .compile import check_channel
 from .examples import run_example
+from .loading import load
 from .model import IncomingRequest, Notice, NoticeRejected, Outcome, Verified, WireError
 from .notices import answer, receive
+from .operating import declares, forbid_in, needs_call, needs_facts, operate, operation_of
 from .secrets import Given, Places
 from .verifier import check_verify, compile_verifier
 
 __all__ = ["load", "declares", "needs_call", "needs_facts", "operate", "operation_of", "receive", "answer", "forbid_in",
-           "check_channel",
-           "check_verify", "compile_verifier", "run_example", "Channel", "Given", "IncomingRequest", "Notice",
-           "NoticeRejected", "Outcome", "Places", "Verified", "WireError"]
+           "check_channel", "check_verify", "compile_verifier", "run_example", "Channel", "Given", "IncomingRequest",
+           "Notice", "NoticeRejected", "Outcome", "Places", "Verified", "WireError"]

@@ -6,15 +6,15 @@ that part is encoded; placed in a header, after everything is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping
-from urllib.parse import urlsplit
+from typing import Any, Mapping
+from urllib.parse import quote, urlsplit
 
 from . import casts, codecs
-from .model import EMPTY, Message, Request
+from .model import EMPTY, Message, Request, Unreadable
+from .scope import Scope
 from .signing import Signer
-from .templates import ABSENT, Scope, Template, header_safe, segment_safe
-
-Tree = Callable[[Scope], Any]
+from .templates import ABSENT, Template
+from .trees import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +88,17 @@ def _headers(tree: Tree, scope: Scope) -> dict[str, str]:
     if filled is ABSENT:
         return {}
     return {name.lower(): header_safe(casts.as_text(value)) for name, value in filled.items()}
+
+
+def header_safe(text: str) -> str:
+    """A header's value; Unreadable with a line break (it would begin another header) or beyond ASCII."""
+    if not text.isascii() or "\r" in text or "\n" in text:
+        raise Unreadable("a header's value must be one line of ASCII")
+    return text
+
+
+def segment_safe(text: str) -> str:
+    """A value quoted for one segment of a path; Unreadable for `.` and `..`, which would name another address."""
+    if text in (".", ".."):
+        raise Unreadable("a value in an address is only dots")
+    return quote(text, safe="")

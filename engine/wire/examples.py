@@ -11,9 +11,12 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ..base import clock
-from . import casts, channel, codecs, notices, testkeys
-from .compile import Channel, compile_channel
-from .model import FactMissing, IncomingRequest, NoticeRejected, Reply, Unreadable, WireError
+from . import casts, codecs, notices, testkeys
+from .channel import Channel
+from .compile import compile_channel
+from .concluding import conclude, for_client
+from .model import FactMissing, IncomingRequest, NoticeRejected, Outcome, Reply, Unreadable, WireError
+from .operating import operation_of, prepare
 from .secrets import Given
 
 
@@ -72,13 +75,13 @@ def _at_ms(given: Mapping[str, Any]) -> int:
 
 
 def _operation(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
-    op = channel.operation_of(ch, given["operation"])
+    op = operation_of(ch, given["operation"])
     now_ms = _at_ms(given)
     scope = ch.scope(dict(given.get("facts", {})), now_ms, str(given.get("nonce", "")))
     scope.names["token"] = given.get("token", "")
     found: dict[str, Any] = {"sent": op.sends, "needs": sorted(op.needs)}
     try:
-        request = channel.prepare(ch, op, scope)
+        request = prepare(ch, op, scope)
     except (FactMissing, Unreadable) as error:
         return {**found, "refused": str(error)}
     found |= {"text": request.text, "signature": request.signature, "method": request.method, "url": request.url,
@@ -86,10 +89,10 @@ def _operation(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
     if op.plan.body_kind and request.body:
         found["json"] = codecs.read_body(op.plan.body_kind, request.body)
     if not op.sends:
-        outcome = channel.for_client(op, scope, channel.Outcome("pending"))
+        outcome = for_client(op, scope, Outcome("pending"))
     elif "answer" in given:
-        outcome = channel.conclude(ch, op, scope, request, _reply(given["answer"]), now_ms,
-                                   bool(given["answer"].get("believed")))
+        outcome = conclude(ch, op, scope, request, _reply(given["answer"]), now_ms,
+                           bool(given["answer"].get("believed")))
     else:
         return found
     fields = {name: value for name, value in outcome.fields.items() if name != "state"}

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
 from . import casts, paths
+from .draft import Draft, Path
 from .model import Message, Unreadable
-from .templates import Draft, Path, Scope, Template
+from .scope import Scope
+from .templates import Template
 from .vocabulary import FIELDS, STATES, key_of
 
 STATE_AS_TAKEN = "as_taken"             # a judgement that leaves the word to `take: {state: …}`
@@ -223,7 +225,14 @@ _LEAVES: dict[str, Callable[[Draft, Any, Path], Judge]] = {
 
 # --- what must match
 
-def compile_match(draft: Draft, spec: Mapping[str, Any], allowed: frozenset[str], path: Path) -> dict[str, Template]:
+def compile_match(draft: Draft, doc: Mapping[str, Any], spec: Mapping[str, Any], allowed: frozenset[str], path: Path
+                  ) -> Mapping[str, Template]:
+    """What must match for every message of the channel, and for those of the block at `path`."""
+    common = _match(draft, doc.get("match", {}), allowed, ("match",))
+    return {**common, **_match(draft, spec.get("match", {}), allowed, (*path, "match"))}
+
+
+def _match(draft: Draft, spec: Mapping[str, Any], allowed: frozenset[str], path: Path) -> dict[str, Template]:
     for name in spec:
         if FIELDS.get(name) != "text":
             draft.problem((*path, name), f"{name!r} is not a text field of `take:`")

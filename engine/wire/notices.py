@@ -5,9 +5,9 @@ import logging
 
 from ..base import clock, signal
 from . import casts, codecs, mapping, opening, signing
-from .compile import Channel, Event, read_message
+from .channel import Channel, Event
 from .model import IncomingRequest, Message, Notice, NoticeRejected, Unreadable, Unverified
-from .templates import Scope
+from .scope import Scope
 
 _log = logging.getLogger("salewright.wire")
 
@@ -30,7 +30,7 @@ def receive(ch: Channel, event: str, request: IncomingRequest) -> list[Notice]:
 def read(ch: Channel, event: str, request: IncomingRequest, now_ms: int, believed: bool = False) -> list[Notice]:
     """What `receive` does, without telling anyone. `believed` skips the signature, as an example may want."""
     spec = _event(ch, event)
-    whole = read_message(request, spec.body_kind)
+    whole = opening.read_message(request, spec.body_kind)
     notices = []
     try:
         items = opening.items_of(whole.tree, *spec.split) if spec.split else [whole.tree]

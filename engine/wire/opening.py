@@ -1,4 +1,4 @@
-"""From a verified body to the document that is mapped: decrypt, unwrap, go down, split a batch.
+"""From a message that came to the document that is mapped: decode; then, verified: decrypt, unwrap, go down, split a batch.
 
 `open:` is one step or a list of them. Each takes something out of the document and, unless `into:` says where to put
 it, makes it the document:
@@ -12,14 +12,31 @@ import copy
 from typing import Any, Callable, Mapping
 
 from . import casts, codecs, crypto, paths
-from .model import Unreadable
-from .templates import Draft, Path, Scope
+from .draft import Draft, Path
+from .model import IncomingRequest, Message, NoticeRejected, Unreadable
+from .scope import Scope
 
 Step = Callable[[Any, Scope], Any]
 
 
 class Sealed(Unreadable):
     """A sealed part could not be opened."""
+
+
+def read_message(request: IncomingRequest, kind: str, needed: bool = True) -> Message:
+    """An incoming request as a Message, its body decoded. NoticeRejected("unreadable") when it is not what `kind` says.
+
+    With `needed` False a body that can't be decoded is left undecoded: the signature may cover the raw bytes alone.
+    """
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    message = Message(request.method.upper(), headers.get("host", ""), request.path, dict(request.query),
+                      request.query_text, headers, request.body)
+    try:
+        message.tree = codecs.read_body(kind, request.body)
+    except Unreadable as error:
+        if needed:
+            raise NoticeRejected(str(error), "unreadable") from None
+    return message
 
 
 def compile_open(draft: Draft, spec: Any, path: Path) -> Callable[[Any, Scope], Any]:

@@ -1,30 +1,18 @@
 """Tokens that `auth:` fetches: kept for as long as they last, fetched once however many threads need one."""
 from __future__ import annotations
 
-import threading
 import time
-from typing import TYPE_CHECKING, Callable
+from typing import Callable
 
 from . import casts, codecs, paths
+from .channel import Auth
 from .model import Message, Reply, Request, Unreadable
-from .templates import Scope
-
-if TYPE_CHECKING:
-    from .compile import Auth
+from .scope import Scope
 
 _MARGIN = 0.9                   # a token is renewed when a tenth of its life is left
 
 
-class Kept:
-    """A channel's token and when it runs out (monotonic seconds)."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.token = ""
-        self.until = 0.0
-
-
-def token(auth: "Auth", scope: Scope, send: Callable[[Request], Reply]) -> str:
+def token(auth: Auth, scope: Scope, send: Callable[[Request], Reply]) -> str:
     """The token, fetched when there is none or it runs out. Unreadable when the answer holds none; whatever `send`
     raises goes through."""
     kept = auth.kept
@@ -39,14 +27,14 @@ def token(auth: "Auth", scope: Scope, send: Callable[[Request], Reply]) -> str:
         return kept.token
 
 
-def _lasts_s(auth: "Auth", tree: object, scope: Scope) -> float:
+def _lasts_s(auth: Auth, tree: object, scope: Scope) -> float:
     if isinstance(auth.lasts, float):
         return auth.lasts
     seconds = paths.dig(tree, auth.lasts)
     return float(casts.cast_named("int").read(seconds, scope.setting))  # type: ignore[union-attr, misc]
 
 
-def refused(auth: "Auth", reply: Reply) -> bool:
+def refused(auth: Auth, reply: Reply) -> bool:
     """Whether the answer says that the token is no longer good; it is forgotten then, and one more try makes sense."""
     if auth.renew_when is None:
         return False

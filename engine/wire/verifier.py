@@ -5,18 +5,20 @@ import hashlib
 from typing import Any, Callable, Mapping
 
 from ..base import clock, settings
-from . import casts, signing, templates
+from . import casts, signing
 from .casts import Setting
-from .compile import draft_of, raise_problems, read_message
+from .compile_signing import compile_checks
+from .draft import Draft, Path
 from .model import IncomingRequest, NoticeRejected, Unverified, Verified
+from .opening import read_message
+from .scope import VERIFY, Scope
 from .secrets import SecretBox, SecretSource
-from .templates import Path, Scope
 
 
 def check_verify(spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
     """What is wrong with a stand-alone `verify:` block that brings its own `secrets:` and `constants:`."""
-    draft = draft_of(spec)
-    signing.compile_checks(draft, spec, templates.VERIFY, ())
+    draft = Draft.of(spec)
+    compile_checks(draft, spec, VERIFY, ())
     return draft.problems
 
 
@@ -25,9 +27,9 @@ def compile_verifier(spec: Mapping[str, Any], secrets: SecretSource) -> Callable
 
     `spec` is a `verify:` block with `secrets:` (and `constants:`, `zone:`) of its own; `body:` is how its body is read.
     """
-    draft = draft_of(spec)
-    checks = signing.compile_checks(draft, spec, templates.VERIFY, ())
-    raise_problems(draft, "verify")
+    draft = Draft.of(spec)
+    checks = compile_checks(draft, spec, VERIFY, ())
+    draft.raise_problems("verify")
     box = SecretBox(spec.get("secrets", {}), secrets)
     constants = {k: str(v) for k, v in spec.get("constants", {}).items()}
     setting = Setting("CNY", spec.get("zone") or settings.timezone())

@@ -163,7 +163,7 @@ def test_what_the_sandbox_does_not_play_it_says(name, event):
 
 
 def test_parameters_of_an_app_are_understood():
-    from engine.wire.channel import operate
+    from engine.wire.operating import operate
 
     ch, side = both("sandbox-app")
     params = operate(ch, "pay", FACTS).client["params"]

@@ -8,11 +8,14 @@ from typing import Any, Mapping
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
+from engine.base import clock
 from engine.config.reader import read_text
 from engine.wire import testkeys
-from engine.wire.channel import conclude, operation_of, prepare
-from engine.wire.compile import Channel, compile_channel
-from engine.wire.model import IncomingRequest, Reply, Request
+from engine.wire.channel import Channel
+from engine.wire.compile import compile_channel
+from engine.wire.concluding import conclude
+from engine.wire.model import IncomingRequest, Outcome, Reply, Request
+from engine.wire.operating import operate, operation_of, prepare
 from engine.wire.secrets import Given
 
 AT_S = 1554208460
@@ -95,3 +98,18 @@ def incoming(body: bytes | str = b"", headers: Mapping[str, str] | None = None, 
              query_text: str = "", method: str = "POST", path: str = "/n") -> IncomingRequest:
     return IncomingRequest(method, path, query or {}, {k.lower(): v for k, v in (headers or {}).items()},
                            body if isinstance(body, bytes) else body.encode(), query_text)
+
+
+def the_channel(**changes: Any) -> Channel:
+    return compile_channel(plain(**changes), Given(secrets()))
+
+
+def signed(body: bytes, at_s: int | None = None, pair: Mapping[str, str] = THEIRS) -> dict[str, str]:
+    """The headers of an answer of that channel."""
+    at_s = clock.now_ms() // 1000 if at_s is None else at_s
+    return {"X_Time": str(at_s), "X_Sign": rsa(pair, f"{at_s}\n{body.decode()}\n")}
+
+
+def pay(server: Any, ch: Channel | None = None, timeout_s: float = 2.0, **more: Any) -> Outcome:
+    """Over a real connection."""
+    return operate(ch or the_channel(), "pay", facts(settings__sandbox_url=server.url, **more), timeout_s=timeout_s)

@@ -5,8 +5,9 @@ import hashlib
 
 import pytest
 
-from engine.wire import codecs
+from engine.wire import building, codecs
 from engine.wire.compile import compile_channel
+from engine.wire.model import Unreadable
 from engine.wire.secrets import Given
 
 from .making import built, facts, plain, secrets
@@ -87,3 +88,9 @@ def test_the_address_of_the_channel_may_hold_a_path():
                 operations={"pay": {"post": "/p", "judge": JUDGE}})
     made = built(compile_channel(doc, Given(secrets())), "pay", facts())[0]
     assert made.url == "https://gateway.example/api/v2/p" and made.text == "/api/v2/p"
+
+
+@pytest.mark.parametrize("text", ["a\r\nX: b", "a\nb", "é"])
+def test_header_values_stay_one_line(text):
+    with pytest.raises(Unreadable):
+        building.header_safe(text)

@@ -11,7 +11,8 @@ import pytest
 
 from engine.config import shape
 from engine.wire import check_channel, run_example
-from engine.wire.compile import Channel, compile_channel
+from engine.wire.channel import Channel
+from engine.wire.compile import compile_channel
 from engine.wire.examples import run_on, secrets_of
 from engine.wire.model import WireError
 from engine.wire.secrets import Given

@@ -238,7 +238,7 @@ def alipay():
 
 
 def test_alipay_makes_an_order_string_without_a_call():
-    from engine.wire.channel import operate
+    from engine.wire.operating import operate
 
     clock.set_to(AT_MS)
     outcome = operate(alipay(), "pay", facts(order__title="大乐透 & more"))

@@ -7,8 +7,8 @@ import pytest
 
 from engine.wire import mapping
 from engine.wire.casts import Setting
+from engine.wire.draft import Draft
 from engine.wire.model import Message, Unreadable
-from engine.wire.templates import Draft
 
 SETTING = Setting("CNY", "Asia/Shanghai")
 

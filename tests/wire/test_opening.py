@@ -7,9 +7,10 @@ import pytest
 
 from engine.wire import codecs, crypto, opening
 from engine.wire.casts import Setting
+from engine.wire.draft import Draft
 from engine.wire.model import Unreadable
+from engine.wire.scope import Scope
 from engine.wire.secrets import Given, SecretBox
-from engine.wire.templates import Draft, Scope
 
 from .making import OURS
 

@@ -8,7 +8,7 @@ from typing import Any, Iterator
 import pytest
 
 from engine.config import shape
-from engine.wire import casts, codecs, compile, crypto, mapping, secrets, vocabulary
+from engine.wire import casts, codecs, compile_operations, compile_requests, crypto, mapping, secrets, vocabulary
 
 SCHEMA = shape.schema_of("channels")
 
@@ -77,9 +77,9 @@ def test_the_words_are_those_the_wire_room_knows():
     assert set(crypto.DIGESTS) <= set(defs["sign"]["else"]["properties"]) & set(defs["verify_block"]["properties"])
     assert _enum("$defs", "secret", "properties", "as") == set(secrets.KINDS)
     assert _enum("properties", "answers") == _enum("$defs", "notice", "properties", "body") == set(codecs.CODECS)
-    assert set(compile.BODIES) == set(codecs.CODECS)
-    assert {*compile.METHODS, "link", *compile.BODIES} <= set(defs["operation"]["properties"])
-    assert set(compile.CLIENTS) <= set(defs["client"]["properties"])
+    assert set(compile_requests.BODIES) == set(codecs.CODECS)
+    assert {*compile_requests.METHODS, "link", *compile_requests.BODIES} <= set(defs["operation"]["properties"])
+    assert set(compile_operations.CLIENTS) <= set(defs["client"]["properties"])
     assert set(casts.MONEY_WORDS + casts.TIME_WORDS) < set(casts.WORDS)
 
 

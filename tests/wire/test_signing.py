@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from engine.wire.casts import Setting
+from engine.wire.compile_signing import compile_canonical, compile_checks, compile_signer
+from engine.wire.draft import Draft
 from engine.wire.model import Message, Unverified
+from engine.wire.scope import PLACE, SIGN, VERIFY, Scope
 from engine.wire.secrets import Given, SecretBox
-from engine.wire.signing import compile_canonical, compile_checks, compile_signer, verify
-from engine.wire.templates import PLACE, SIGN, VERIFY, Draft, Scope
+from engine.wire.signing import verify
 
 from .making import AT_MS, AT_S
 

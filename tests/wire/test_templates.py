@@ -4,31 +4,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.wire import templates
-from engine.wire.casts import Setting
-from engine.wire.model import FactMissing, Message, Unreadable, WireError
-from engine.wire.secrets import Given, SecretBox
-from engine.wire.templates import ABSENT, BUILD, CLIENT_SIGN, SIGN, VERIFY, Draft, Scope
+from engine.wire.model import FactMissing, Unreadable, WireError
+from engine.wire.scope import BUILD, CLIENT_SIGN, SIGN, VERIFY
+from engine.wire.templates import ABSENT
 
 from .making import AT_MS, NONCE
-
-SECRETS = {"token": {"file": "t"}, "pem": {"file": "p", "as": "private_key"}}
-FACTS = {"payment.no": "P1", "payment.amount_minor": 990, "payment.currency": "CNY", "payment.expires_at_ms": AT_MS,
-         "refund.amount_minor": 5, "refund.currency": "JPY", "upstream.quantity": 2, "client.openid": "", "order.title": "a&b é"}
-
-
-def draft():
-    return Draft({"mchid"}, SECRETS)
-
-
-def scope(**changes):
-    made = Scope(Setting("USD", "Asia/Shanghai"), SecretBox(SECRETS, Given({"token": "T"})), {"mchid": "M1"}, FACTS,
-                 {"timestamp": AT_MS + 7, "nonce": NONCE})
-    made.message = Message("POST", "h", "/p", {"q": "1"}, "q=1", {"x-a": "A"}, b'{"r_x": {"y":"}"}}', {"deep": [{"z": 5}]})
-    made.opened, made.params, made.parts = {"code": "C"}, {"package": "p=1"}, {"t": ["1", "2"]}
-    for name, value in changes.items():
-        setattr(made, name, value)
-    return made
+from .scopes import draft, scope
 
 
 def value(source, allowed=BUILD | VERIFY | CLIENT_SIGN):
@@ -86,48 +67,6 @@ def test_problems(source, allowed, said):
     assert any(said in message for _, message in making.problems), making.problems
 
 
-def test_needed_facts():
-    making = draft()
-    making.tree({"a": "{payment.no} {client.ip?}", "b": ["{payment.amount:fen}"], "c": {"$json": {"d": "{notice_url}"}},
-                 "e": "{mchid}{settings.sandbox_url}{timestamp}"}, BUILD, ())
-    assert making.needed == {"payment.no", "payment.amount", "notice_url", "settings.sandbox_url"}
-
-
-@pytest.mark.parametrize("tree, expected", [
-    ({"a": "{payment.no}", "b": {"c": "{client.openid?}"}, "d": [1, "{client.openid?}", True, None]},
-     {"a": "P1", "d": [1, True, None]}),
-    ({"a": {}}, {"a": {}}),
-    ({"a": {"$json": {"x": "{payment.amount:fen}", "y": "{client.openid?}", "z": "é"}}}, {"a": '{"x":990,"z":"é"}'}),
-    ({"a": {"$seal": {"aes_ecb": "{token:md5}", "of": "x", "encode": "hex"}}}, None),
-])
-def test_trees(tree, expected):
-    making = draft()
-    made = making.tree(tree, BUILD, ())(scope())
-    assert making.problems == []
-    assert made == expected or (expected is None and len(made["a"]) == 32)
-
-
-@pytest.mark.parametrize("node, said", [
-    ({"$jsn": {}}, "only $json or $seal"),
-    ({"$json": {}, "b": 1}, "only $json or $seal"),
-    ({"$seal": {"of": "x"}}, "one cipher"),
-    ({"$seal": {"aes_gcm": "token", "of": "x"}}, "one cipher"), ({"$seal": {"aes_ecb": "token"}}, "one cipher"),
-    ({"$seal": {"aes_ecb": "tokn", "of": "x"}}, "did you mean 'token'"),
-    ({"$seal": {"rsa_pkcs1": "token", "of": "x"}}, "public_key is needed"),
-    ({"$seal": {"aes_ecb": "pem", "of": "x"}}, "is private_key here"),
-])
-def test_wrong_special_entries(node, said):
-    making = draft()
-    making.tree(node, BUILD, ())
-    assert any(said in message for _, message in making.problems), making.problems
-
-
 @given(st.text())
 def test_text_without_holes_is_itself(text):
     assert value(text.replace("{", "{{").replace("}", "}}")) == text
-
-
-@pytest.mark.parametrize("text", ["a\r\nX: b", "a\nb", "é"])
-def test_header_values_stay_one_line(text):
-    with pytest.raises(Unreadable):
-        templates.header_safe(text)

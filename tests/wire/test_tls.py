@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa as rsa_keys
 from cryptography.x509.oid import NameOID
 
 from engine.base import clock, settings
-from engine.wire import channel
+from engine.wire import sending
 from engine.wire.compile import compile_channel
+from engine.wire.operating import operate
 from engine.wire.secrets import Given
 
 from .making import facts, plain
@@ -102,12 +103,12 @@ def pay(url, authority, tls):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "ca.pem").write_text(authority.pem())
     (folder / "ours.pem").write_text(authority.issue("127.0.0.9"))
-    channel._managers.clear()              # certificates are kept by name, and each test makes its own
+    sending._managers.clear()              # certificates are kept by name, and each test makes its own
     operations = {"pay": {"post": "/pay", "json": {"no": "{payment.no}"}, "client": {"qr": "{answer.qr}"},
                           "judge": [{"http": 200, "then": "pending"}]}}
     doc = plain(sign="none", verify="none", notices={}, operations=operations, tls=tls,
                 secrets={"authority": {"file": "ca.pem"}, "certificate": {"file": "ours.pem"}})
-    return channel.operate(compile_channel(doc, Given({})), "pay", facts(settings__sandbox_url=url), timeout_s=3)
+    return operate(compile_channel(doc, Given({})), "pay", facts(settings__sandbox_url=url), timeout_s=3)
 
 
 def test_an_authority_of_its_own(serve, authority):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from engine.wire import channel
+from engine.wire import operate
 
 from .making import dialect, facts
 from .misbehaving import says, serving
@@ -47,7 +47,7 @@ def paypal():
 
 
 def pay(ch, server):
-    return channel.operate(ch, "pay", facts(settings__paypal_base=server.url, payment__currency="USD"), timeout_s=2)
+    return operate(ch, "pay", facts(settings__paypal_base=server.url, payment__currency="USD"), timeout_s=2)
 
 
 def test_a_token_is_fetched_once(server):

@@ -4,39 +4,24 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-import socket
 import threading
-import time
 
 import pytest
 
 from engine.base import clock
-from engine.wire import channel, load
+from engine.wire import operating
 from engine.wire.compile import compile_channel
 from engine.wire.model import WireError
 from engine.wire.secrets import Given
 
-from .making import OURS, THEIRS, facts, plain, rsa, secrets
-from .misbehaving import drips, resets, says, sends, serving
+from .making import OURS, facts, pay, plain, rsa, signed, the_channel
+from .misbehaving import says, serving
 
 
 @pytest.fixture
 def server():
     with serving() as running:
         yield running
-
-
-def the_channel(**changes):
-    return compile_channel(plain(**changes), Given(secrets()))
-
-
-def signed(body: bytes, at_s: int | None = None, pair=THEIRS) -> dict[str, str]:
-    at_s = clock.now_ms() // 1000 if at_s is None else at_s
-    return {"X_Time": str(at_s), "X_Sign": rsa(pair, f"{at_s}\n{body.decode()}\n")}
-
-
-def pay(server, ch=None, timeout_s=2.0, **more):
-    return channel.operate(ch or the_channel(), "pay", facts(settings__sandbox_url=server.url, **more), timeout_s=timeout_s)
 
 
 def test_what_is_signed_is_what_is_sent(server):
@@ -92,47 +77,6 @@ def test_statuses(server, status, state):
     assert len(server.requests) == 1, "a redirect is never followed"
 
 
-@pytest.mark.parametrize("name, script", [
-    ("closes at once", sends()),
-    ("resets", resets),
-    ("half a header", sends(b"HTTP/1.1 200 OK\r\nContent-Le")),
-    ("half a body", sends(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"code\"")),
-    ("half a chunk", sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{\"code\"")),
-    ("not HTTP", sends(b"hello there\r\n\r\n")),
-    ("silence", lambda connection: time.sleep(1.5)),
-    ("drips its header", drips(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 50, 0.1)),
-    ("drips its body", drips(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + b"x" * 500, 0.05)),
-    ("too large", sends(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n", *[b"x" * 100_000] * 30)),
-    ("endless", sends(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 100_000] * 40)),
-    ("5xx after the deed", sends(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nsorry")),
-], ids=lambda v: v if isinstance(v, str) else "")
-def test_no_understandable_answer_is_unknown_and_soon_known_to_be(server, name, script):
-    server.then(script)
-    started = time.monotonic()
-    outcome = pay(server, timeout_s=0.8)
-    assert (outcome.state, outcome.sent) == ("unknown", True), name
-    assert outcome.client == {} and outcome.reason
-    assert time.monotonic() - started < 3
-
-
-def test_nobody_listens():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    outcome = channel.operate(the_channel(), "pay", facts(settings__sandbox_url=f"http://127.0.0.1:{port}"))
-    assert (outcome.state, outcome.sent, outcome.status) == ("failed", False, None)
-
-
-def test_a_name_nobody_knows():
-    outcome = channel.operate(the_channel(), "pay", facts(settings__sandbox_url="https://no-such-host.invalid"))
-    assert (outcome.state, outcome.sent) == ("failed", False)
-
-
-def test_a_server_without_a_certificate_we_trust(server):
-    outcome = channel.operate(the_channel(), "pay", facts(settings__sandbox_url=f"https://127.0.0.1:{server.port}"))
-    assert (outcome.state, outcome.sent) == ("failed", False)
-    assert server.requests == []
-
-
 @pytest.mark.parametrize("missing", ["payment.no", "payment.amount_minor"])
 def test_a_missing_fact_is_a_failure_before_anything_is_sent(server, missing):
     outcome = pay(server, **{missing.replace(".", "__"): None})
@@ -165,16 +109,9 @@ def test_the_signed_address_is_the_one_that_is_asked_for(server):
     assert b"x-sign: " + expected in server.requests[0]
 
 
-def test_connections_are_used_again(server):
-    server.then(says(GOOD, **signed(GOOD)))
-    for _ in range(3):
-        assert pay(server).state == "pending"
-    assert len(server._threads) <= 2, "one thread accepts, one connection served all three calls"
-
-
 def test_no_call_inside_a_transaction(server):
     inside = threading.local()
-    channel.forbid_in(lambda: getattr(inside, "yes", False))
+    operating.forbid_in(lambda: getattr(inside, "yes", False))
     try:
         inside.yes = True
         with pytest.raises(WireError, match="inside a database transaction"):
@@ -183,7 +120,7 @@ def test_no_call_inside_a_transaction(server):
         server.then(says(GOOD, **signed(GOOD)))
         assert pay(server).state == "pending"
     finally:
-        channel.forbid_in(lambda: False)
+        operating.forbid_in(lambda: False)
     assert len(server.requests) == 1
 
 
@@ -191,19 +128,19 @@ def test_parameters_for_the_client_are_made_even_inside_a_transaction():
     link = {"pay": {"link": "/cashier", "query": {"no": "{payment.no}"}, "client": {"redirect": "{url}"},
                     "sign": {"pairs": {"of": "query"}, "rsa_sha256": "key", "query": {"sign": "{signature}"}}}}
     ch = the_channel(operations=link)
-    channel.forbid_in(lambda: True)
+    operating.forbid_in(lambda: True)
     try:
-        outcome = channel.operate(ch, "pay", facts())
+        outcome = operating.operate(ch, "pay", facts())
     finally:
-        channel.forbid_in(lambda: False)
-    assert not channel.needs_call(ch, "pay") and channel.needs_facts(ch, "pay") == {"payment.no"}
+        operating.forbid_in(lambda: False)
+    assert not operating.needs_call(ch, "pay") and operating.needs_facts(ch, "pay") == {"payment.no"}
     assert outcome.client["redirect"].startswith("https://gateway.example/cashier?no=P1&sign=")
     assert (outcome.state, outcome.sent) == ("pending", False)
 
 
 def test_a_client_that_lacks_a_fact():
     ch = the_channel(operations={"pay": {"client": {"params": {"openid": "{client.openid}"}}}})
-    outcome = channel.operate(ch, "pay", facts())
+    outcome = operating.operate(ch, "pay", facts())
     assert (outcome.state, outcome.client) == ("failed", {}) and "client.openid" in outcome.reason
 
 
@@ -227,26 +164,13 @@ def test_the_log_line_says_what_was_done(server, caplog):
     assert (record.channel, record.operation, record.state, record.status) == ("plain", "pay", "pending", 200)
 
 
-def test_plain_http_needs_signed_answers():
-    ch = the_channel(verify="none", notices={})
-    with pytest.raises(WireError, match="https"):
-        channel.operate(ch, "pay", facts(settings__sandbox_url="http://gateway.example"))
-
-
 @pytest.mark.parametrize("operation", ["refund", "nothing"])
 def test_an_operation_the_file_does_not_declare(operation):
-    assert not channel.declares(the_channel(), operation)
+    assert not operating.declares(the_channel(), operation)
     with pytest.raises(WireError, match=operation):
-        channel.operate(the_channel(), operation, facts())
+        operating.operate(the_channel(), operation, facts())
 
 
 def test_a_missing_secret_is_our_own_fault(server):
     with pytest.raises(WireError, match="'key'"):
         pay(server, compile_channel(plain(), Given({"token": "t"})))
-
-
-def test_load_keeps_what_it_compiled():
-    doc, again = plain(), plain()
-    assert load(doc) is load(doc) is load(again)
-    assert load(plain(constants={"mchid": "M2"})) is not load(doc)
-    assert load(doc, Given(secrets())) is not load(doc)

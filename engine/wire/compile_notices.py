@@ -1,0 +1,51 @@
+"""`notices:` → Event: how a call from outside is believed, read and named, and what we answer."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from . import mapping, opening, paths
+from .channel import Answer, Event
+from .compile_requests import BODIES
+from .compile_signing import checks_of
+from .draft import Draft, Path
+from .scope import ACK, NOTICE
+from .trees import compile_tree
+
+
+def compile_event(draft: Draft, doc: Mapping[str, Any], name: str, spec: Mapping[str, Any]) -> Event:
+    path: Path = ("notices", name)
+    verify = spec.get("verify", doc.get("verify"))
+    if verify in (None, "none"):
+        draft.problem(path, "a notice must be verified: write `verify:`")
+    if isinstance(verify, Mapping) and "unsigned_when" in verify and "verify" in spec:
+        draft.problem((*path, "verify", "unsigned_when"), "a notice is never believed unsigned")
+    take = mapping.compile_take(draft, spec.get("take", {}), (*path, "take"))
+    match = mapping.compile_match(draft, doc, spec, frozenset(), path)
+    for field in set(match) - {f.name for f in take.fields}:
+        draft.problem((*path, "take"), f"{field!r} must match, so it must be taken")
+    once = spec.get("once_by", [])
+    names = [once] if isinstance(once, str) else list(once)
+    if not names:
+        draft.problem((*path, "once_by"), "say what names an event, so that a repeated delivery is known")
+    split = (paths.split(spec["split"]), paths.split(spec.get("each", ""))) if "split" in spec else None
+    return Event(
+        name=name, body_kind=spec.get("body", "json"), split=split,
+        checks=checks_of(draft, doc, spec, path),
+        open=opening.compile_open(draft, spec.get("open"), (*path, "open")),
+        when=mapping.compile_condition(draft, spec["when"], (*path, "when")) if "when" in spec else None,
+        take=take, match=match,
+        once_by=tuple(draft.name(n, NOTICE, (*path, "once_by")) for n in names),
+        answers=_answers(draft, spec.get("answer", {}), (*path, "answer")))
+
+
+def _answers(draft: Draft, spec: Mapping[str, Any], path: Path) -> Mapping[str, Answer]:
+    made = {}
+    for verdict, line in spec.items():
+        kinds = [word for word in BODIES if word in line]
+        kind = kinds[0] if kinds else None
+        body = compile_tree(draft, line[kind], ACK, (*path, verdict, kind)) if kind else (lambda scope: "")
+        made[verdict] = Answer(line.get("status", 200), kind, body)
+    for verdict in ("success", "failure"):
+        if verdict not in made:
+            draft.problem(path, f"say what we answer on {verdict}")
+    return {"duplicate": made.get("success"), **made}

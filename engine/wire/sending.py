@@ -1,0 +1,143 @@
+"""One HTTP call of a channel, with its whole time limited, and known of each failure: had a byte of it left us?
+
+This is the only module of the engine with an HTTP client that leaves the house.
+"""
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import time
+from typing import Any, Iterator
+from urllib.parse import urlsplit
+
+import certifi
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from .channel import Channel
+from .model import Reply, Request, WireError
+from .secrets import Places
+
+ANSWER_BYTES_MAX = 1 << 20
+_places = Places()
+
+
+class NotSent(Exception):
+    """Nothing left us: the connection could not be made."""
+
+
+class NoAnswer(Exception):
+    """Something may have left us, and no complete answer came."""
+
+
+class _Call(threading.local):
+    """The call this thread is making: when it must be over, and whether a byte of it may have left."""
+    ends_at = 0.0
+    sent = False
+
+
+_call = _Call()
+
+
+class _TimedReader(socket.SocketIO):
+    """Reads a socket until the call's own end, so that an answer that drips can't hold a thread."""
+
+    def readinto(self, buffer: Any) -> int | None:
+        left_s = _call.ends_at - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the answer did not end in time")
+        self._sock.settimeout(left_s)
+        return super().readinto(buffer)
+
+
+class _TimedResponse(HTTPConnection.response_class):  # type: ignore[name-defined, misc]
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any):
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_TimedReader(sock, "r"))
+        sock._io_refs += 1  # type: ignore[attr-defined]  # as socket.makefile does: the reader keeps the socket open
+
+
+class _Watched:
+    """Notes that bytes are about to leave; everything before that is provably not sent."""
+    response_class = _TimedResponse
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:  # type: ignore[has-type]
+            self.connect()  # type: ignore[attr-defined]
+        _call.sent = True
+        super().send(data)  # type: ignore[misc]
+
+
+class _Plain(_Watched, HTTPConnection):
+    pass
+
+
+class _Secure(_Watched, HTTPSConnection):
+    pass
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+_managers: dict[tuple[str, str], urllib3.PoolManager] = {}
+_managers_lock = threading.Lock()
+
+
+def _manager(ch: Channel) -> urllib3.PoolManager:
+    """Connections are shared by all channels with the same certificates."""
+    files = (ch.tls.get("ca", ""), ch.tls.get("certificate", ""))
+    with _managers_lock:
+        if files not in _managers:
+            ca, certificate = (str(_places.path(name)) if name else None for name in files)
+            manager = urllib3.PoolManager(num_pools=64, maxsize=32, cert_reqs="CERT_REQUIRED",
+                                          ca_certs=ca or certifi.where(), cert_file=certificate)
+            manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+            _managers[files] = manager
+        return _managers[files]
+
+
+def send(ch: Channel, request: Request, timeout_s: float) -> Reply:
+    """NotSent or NoAnswer when there is no whole answer; WireError when the channel may not be called like this."""
+    _require_tls(ch, request.url)
+    _call.sent, _call.ends_at = False, time.monotonic() + timeout_s
+    headers = {"accept-encoding": "identity", "user-agent": "salewright", **request.headers}
+    try:
+        timeout = urllib3.Timeout(connect=min(timeout_s, 5.0), read=timeout_s)
+        reply = _manager(ch).request(request.method, request.url, headers=headers, body=request.body or None,
+                                     redirect=False, retries=False, timeout=timeout, preload_content=False,
+                                     decode_content=False)
+    except (HTTPError, OSError) as error:
+        why = f"{type(error).__name__} after {'sending' if _call.sent else 'trying to connect'}"
+        raise (NoAnswer if _call.sent else NotSent)(why) from None
+    try:
+        body = b"".join(_chunks(reply))
+    except (HTTPError, OSError) as error:
+        reply.close()
+        raise NoAnswer(f"{type(error).__name__} while the answer came") from None
+    reply.release_conn()
+    return Reply(reply.status, {name.lower(): value for name, value in reply.headers.items()}, body)
+
+
+def _chunks(reply: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    size = 0
+    for chunk in reply.stream(65536, decode_content=False):
+        size += len(chunk)
+        if size > ANSWER_BYTES_MAX:
+            reply.close()
+            raise NoAnswer(f"the answer is larger than {ANSWER_BYTES_MAX} bytes")
+        yield chunk
+
+
+def _require_tls(ch: Channel, url: str) -> None:
+    parts = urlsplit(url)
+    local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if parts.scheme != "https" and not local and not all(op.checks for op in ch.operations.values() if op.sends):
+        raise WireError(f"{ch.id}: answers that nobody signs may come over https only")
