@@ -1,14 +1,17 @@
 """Starting a process: its log, the databases, what lower rooms must be told of higher ones, and the live catalogue."""
 from __future__ import annotations
 
+import gc
 from functools import lru_cache
 
 from . import rehearse, store, wire
-from .base import logs
+from .base import logs, turn
 from .base.errors import Code, Refusal
 from .config.live import live
 from .config.vocabulary import Vocabulary
 from .steps import registry
+
+SQLITE_TURNS = 2
 
 
 @lru_cache(maxsize=None)
@@ -26,6 +29,11 @@ def start(role: str) -> None:
     open_store()
     wire.forbid_in(store.in_transaction)
     live.start(vocabulary(), role)
+    if store.trade.is_sqlite:
+        turn.limit(SQLITE_TURNS)
+    gc.collect()
+    gc.freeze()                                # the catalogue stays: it need not be looked through again and again
+    gc.set_threshold(50_000, 20, 20)
 
 
 def open_store() -> None:

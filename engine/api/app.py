@@ -12,7 +12,7 @@ from typing import Any, Callable
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from ..base import signal, trace
+from ..base import signal, trace, turn
 from ..base.errors import Code, Refusal
 from . import docs, endpoint, metrics, notices, operating, ordering, partnering, problems, selling, serving
 from .asked import Asked
@@ -56,7 +56,10 @@ class _Application(Flask):
         for parts, found in self._routes.get((environ["REQUEST_METHOD"], len(given)), ()):
             path = _match(parts, given)
             if path is not None:
-                answer, body = answer_of(found, Asked(environ), path)
+                asked = Asked(environ)
+                asked.read()                   # a slow sender keeps no turn
+                with turn.taken():
+                    answer, body = answer_of(found, asked, path)
                 headers = [*answer.headers.items(), ("Content-Length", str(len(body)))]
                 start_response(_STATUS[answer.status], headers)
                 return [body]

@@ -22,7 +22,7 @@ class Asked:
         self.query_text: str = environ.get("QUERY_STRING", "")
         self.peer: str = environ.get("REMOTE_ADDR", "")
         self.value: Any = None                 # the body as JSON, once `json` was called
-        self._body: bytes | None = None
+        self._body: bytes | Refusal | None = None
 
     @property
     def path(self) -> str:
@@ -50,9 +50,18 @@ class Asked:
 
     @property
     def body(self) -> bytes:
-        if self._body is None:
-            self._body = self._read()
+        self.read()
+        if isinstance(self._body, Refusal):
+            raise self._body
         return self._body
+
+    def read(self) -> None:
+        """Take the body from the line, as slowly as it comes; what is wrong with it is said where it is asked for."""
+        if self._body is None:
+            try:
+                self._body = self._read()
+            except Refusal as refusal:
+                self._body = refusal
 
     def _read(self) -> bytes:
         announced = self.header("content-length")

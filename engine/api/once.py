@@ -16,7 +16,7 @@ from typing import Any, Callable
 import peewee
 
 from .. import store
-from ..base import canon
+from ..base import canon, turn
 from ..base.errors import Code, Refusal
 from ..trade import idempotency
 
@@ -88,7 +88,8 @@ class Once:
             except Refusal as refusal:
                 if refusal.code is not Code.IDEMPOTENCY_IN_FLIGHT or time.monotonic() >= until:
                     raise
-            time.sleep(LOOK_EVERY_S)
+            with turn.given_back():
+                time.sleep(LOOK_EVERY_S)
             row = idempotency.recall(self.client_id, self.key, self.fingerprint)
         return row["status"], row["answer"]
 

@@ -13,7 +13,7 @@ import os
 import time
 from typing import Any, Callable, Mapping
 
-from ..base import signal
+from ..base import signal, turn
 from . import sending, tokens
 from .channel import Channel, Operation
 from .concluding import conclude, excerpts, for_client
@@ -73,7 +73,8 @@ def _attempt(ch: Channel, op: Operation, facts: Mapping[str, Any], timeout_s: fl
         scope = ch.scope(facts, nonce=os.urandom(16).hex())
         if ch.auth and op.sends:
             try:
-                scope.names["token"] = tokens.token(ch.auth, scope, lambda request: sending.send(ch, request, timeout_s))
+                with turn.given_back():        # others may be waiting for this token
+                    scope.names["token"] = tokens.token(ch.auth, scope, lambda request: sending.send(ch, request, timeout_s))
             except (sending.NotSent, sending.NoAnswer, Unreadable) as error:
                 return Outcome("failed", reason=f"no token: {error}")
         try:

@@ -44,18 +44,14 @@ class Places:
                 raise WireError(f"the secret {name!r} is not there: set the environment variable {reference['env']}")
         else:
             path = self.path(reference["file"])
-            if path.is_dir():
+            if reference.get("as") == "keyring" and path.is_dir():
                 entries = [entry for entry in sorted(path.iterdir()) if entry.is_file() and entry.name[0] != "."]
                 return {entry.stem: self._file(entry, name) for entry in entries}
             text = self._file(path, name)
         return codecs.read_json(text) if reference.get("as") == "keyring" and text.lstrip()[:1] == "{" else text
 
     def path(self, file_name: str) -> Path:
-        folder = self._folder or settings.secrets_dir()
-        path = (folder / file_name).resolve()
-        if not path.is_relative_to(folder.resolve()):
-            raise WireError(f"a secret's file must lie in the secrets folder: {file_name!r} does not")
-        return path
+        return _inside(self._folder or settings.secrets_dir(), file_name)
 
     def _file(self, path: Path, name: str) -> str:
         try:
@@ -67,6 +63,15 @@ class Places:
             raise WireError(f"the secret {name!r} is not there: put it into the file {path.name} of the secrets folder"
                             ) from None
         return self._files[path][1]
+
+
+@lru_cache(maxsize=1024)
+def _inside(folder: Path, file_name: str) -> Path:
+    """Links are followed anew at each use (a mounted secret is rotated by switching one), so only the name is judged."""
+    path = Path(os.path.normpath(folder / file_name))
+    if not path.is_relative_to(os.path.normpath(folder)):
+        raise WireError(f"a secret's file must lie in the secrets folder: {file_name!r} does not")
+    return path
 
 
 class Given:

@@ -16,6 +16,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from ..base import turn
 from .channel import Channel
 from .model import Reply, Request, WireError
 from .secrets import Places
@@ -107,6 +108,11 @@ def _manager(ch: Channel) -> urllib3.PoolManager:
 def send(ch: Channel, request: Request, timeout_s: float) -> Reply:
     """NotSent or NoAnswer when there is no whole answer; WireError when the channel may not be called like this."""
     _require_tls(ch, request.url)
+    with turn.given_back():
+        return _exchange(ch, request, timeout_s)
+
+
+def _exchange(ch: Channel, request: Request, timeout_s: float) -> Reply:
     _call.sent, _call.ends_at = False, time.monotonic() + timeout_s
     headers = {"accept-encoding": "identity", "user-agent": "salewright", **request.headers}
     try:
