@@ -121,9 +121,7 @@ class Logical:
         if self.proxy.obj is not None:
             close_quietly(self.proxy.obj)
         if self.gate is not None:
-            with self.gate:
-                self.proxy.obj.close_writer()
-            self.gate.close()
+            self.gate.close(self.proxy.obj.close_writer)
         parsed = urlparse(url)
         if parsed.scheme == "sqlite":
             path = url.removeprefix("sqlite:///")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from typing import Callable
 
 
 class Gate:
@@ -31,9 +32,10 @@ class Gate:
             self._lock.release()
             raise
 
-    def close(self) -> None:
-        """Nobody will come through this gate again."""
+    def close(self, last: Callable[[], None] = lambda: None) -> None:
+        """Nobody of this process will come through this gate again; `last` is done when the last one is out."""
         with self._lock:
+            last()
             if self._file is not None and self._pid == os.getpid():
                 os.close(self._file)
             self._file, self._pid = None, 0
