@@ -16,6 +16,7 @@ from . import shelf as shelves
 from .catalog import Catalog
 from .check_coupons import Reach
 from .compile import compile_catalog
+from .kept import Memory
 from .problems import Fault, Problem, shown
 from .reader import KINDS
 from .shelf import Files, Shelf, documents
@@ -23,6 +24,8 @@ from .vocabulary import Vocabulary
 from .world import World
 
 __all__ = ["CheckResult", "check", "documents"]
+
+_memory = Memory()                            # of this process: publisher, drafts and the live catalogue share it
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,12 @@ class CheckResult:
 
 
 def check(catalogue: Path | str | Files, vocabulary: Vocabulary, examples: bool = True) -> CheckResult:
-    """Check a folder or {path: text}; never raises for what the files say."""
-    shelf = shelves.read(catalogue)
+    """Check a folder or {path: text}; never raises for what the files say.
+
+    What was read and compiled for an earlier check is taken from there; every check across files is made anew.
+    """
+    kept = _memory.begin()
+    shelf = shelves.read(catalogue, kept)
     _check_each(shelf, vocabulary)
     world = World(shelf)
     reaches = _check_together(world, vocabulary)
@@ -47,6 +54,7 @@ def check(catalogue: Path | str | Files, vocabulary: Vocabulary, examples: bool 
         _add_notes(world, catalog)
         if examples:
             count = check_examples.run(shelf, catalog, vocabulary)
+    kept.end()
     problems = sorted(dict.fromkeys(shelf.problems), key=_place)
     counts = {**shelf.counts(), "examples": count}
     return CheckResult(None if problems else catalog, problems, counts, sorted(shelf.notes, key=_place))
@@ -60,7 +68,7 @@ def _check_each(shelf: Shelf, vocabulary: Vocabulary) -> None:
     """What can be told from a file alone. One that fails is broken from here on."""
     for kind in KINDS:
         for id, data in list(shelf.raw(kind)):
-            faults = shape.faults(kind, data)
+            faults = shelf.made(shape.faults, kind, data)
             if not faults and data["id"] != id:
                 faults = [Fault(("id",), "id", "the id is the file's name without .yaml", shown(data["id"]), id)]
             faults = faults or _signing_faults(kind, data, vocabulary)

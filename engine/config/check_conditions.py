@@ -5,12 +5,14 @@ field if one of those scenes has it, and a scene without it counts it as empty.
 """
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any, Iterable, Iterator, Mapping, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Iterable, Iterator, Mapping
 
 from . import fields, shape
 from .conditions import Condition, Test, parse
 from .facts import FactTable
+from .kept import Alike, alike
 from .problems import Fault, nearest_word, shown
 from .reach import Known, never
 from .shelf import Shelf
@@ -23,16 +25,12 @@ _SCENE_WORDS = {"scene.terminal": "terminal", "scene.method": "method", "scene.l
 _EQUALS = ("eq", "ne", "in", "has")
 
 
-def table(stage: str, own_fields: Mapping[str, Any] | None = None) -> FactTable:
-    """The facts known while a flow runs, or for `pay` (a channel is chosen); with a scene's own fields.
+@lru_cache(maxsize=None)
+def table(stage: str) -> FactTable:
+    """The facts known while a flow runs, or for `pay` (a channel is chosen), without a scene's own fields.
 
     quote: before the price · place: the price, too · anything later: all of them.
     """
-    return _declared(stage).with_fields(fields.schema_of(own_fields)) if own_fields else _declared(stage)
-
-
-@lru_cache(maxsize=None)
-def _declared(stage: str) -> FactTable:
     if stage == "place":
         # an order has no channel before it is paid: a condition on one could only be false
         known = FactTable.at("pay")
@@ -40,10 +38,20 @@ def _declared(stage: str) -> FactTable:
     return FactTable.at(stage if stage in ("quote", "pay") else "step")
 
 
-class Fields(NamedTuple):
+def table_with(stage: str, own: Alike) -> FactTable:
+    """The same with scenes' own fields (`Fields.own`)."""
+    return table(stage).with_fields(fields.schema_of(own.value)) if own.value else table(stage)
+
+
+@dataclass(frozen=True)
+class Fields:
     """The fields of several scenes together, and those that two of them define with different types."""
     fields: Mapping[str, Any]
     torn: Mapping[str, tuple[str, str]]
+
+    @cached_property
+    def own(self) -> Alike:
+        return alike(self.fields)
 
 
 def fields_of(scenes: Iterable[tuple[str, Mapping[str, Any]]]) -> Fields:
@@ -69,7 +77,7 @@ def checked(shelf: Shelf, tree: Any, path: tuple, stage: str, scope: Fields, cur
         Fault(path, "condition", f"the field {name} has one type in scene {one} and another in scene {other}")
         for name, (one, other) in scope.torn.items() if f"fields.{name}" in set(_words(tree))]
     if not found:
-        condition, found = parse(tree, table(stage, scope.fields), path, currency or "CNY")
+        condition, found = parse(tree, shelf.made(table_with, stage, scope.own), path, currency or "CNY")
     if condition is not None:
         found = _absent(shelf, tree, path, scope.fields)
         if currency is None and any(test.type == "money" for test in tests_of(condition)):

@@ -101,8 +101,9 @@ def check_ties(coupons: Mapping[str, tuple[Document, Reach]]) -> Iterator[tuple[
     """(coupon id, fault) of coupons that exclude each other, can meet in one order, and have the same priority."""
     rivals: dict[tuple[str, int], list[str]] = {}
     for id, (coupon, reach) in coupons.items():
+        priority = coupon.get("stack", {}).get("priority", 0)
         for scene_id in reach.scenes:
-            rivals.setdefault((scene_id, coupon.get("stack", {}).get("priority", 0)), []).append(id)
+            rivals.setdefault((scene_id, priority), []).append(id)
     pairs = dict.fromkeys(pair for ids in rivals.values() for pair in itertools.combinations(ids, 2))
     told: set[str] = set()
     for other, id in pairs:

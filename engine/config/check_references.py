@@ -17,11 +17,13 @@ _IN_BRACES = re.compile(r"\{([^{}]*)\}")
 _ORDER_FACTS = ("order.no", "order.title")
 
 
-def check(shelf: Shelf, kind: str, id: str, data: Mapping[str, Any]) -> list[marks.Mark]:
-    """Add a fault for every name in a document that leads nowhere; returns all marks of the document."""
-    found = marks.of_kind(kind).marks(data)
-    shelf.add_all(kind, id, faults(shelf, found))
-    return found
+def check(shelf: Shelf, kind: str, id: str, data: Mapping[str, Any]) -> None:
+    """Add a fault for every name in a document that leads nowhere."""
+    shelf.add_all(kind, id, faults(shelf, shelf.made(_references, kind, data)))
+
+
+def _references(kind: str, data: Mapping[str, Any]) -> list[marks.Mark]:
+    return [mark for mark in marks.of_kind(kind).marks(data) if mark.word == "refers-to"]
 
 
 def faults(shelf: Shelf, found: Iterable[marks.Mark], prefix: tuple = ()) -> list[Fault]:

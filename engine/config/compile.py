@@ -1,8 +1,8 @@
 """Checked documents → the frozen catalogue. Once a release; nothing here is looked at again while it is served.
 
 Written amounts become minor units, spans seconds, times milliseconds, conditions functions. Whatever scenes have in
-common (a pipeline, a set of coupons with its rules) is compiled once and shared. The documents must have passed
-`check`.
+common (a pipeline, a set of coupons with its rules) is compiled once and shared, by releases too: what is made through
+`shelf.made` sees its arguments and nothing else. The documents must have passed `check`.
 """
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from typing import Any, Callable, Mapping
 from ..base import canon, clock, money
 from . import fields, shape
 from .catalog import (
-    NOTHING, Benefit, Catalog, ChannelChoice, Coupon, Flow, Grant, Merchant, Partner, PoolTerms, Scene, Sku)
-from .check_conditions import Fields, fields_of, table
+    Benefit, Catalog, ChannelChoice, Coupon, Flow, Grant, Merchant, Partner, PoolTerms, Scene, Sku)
+from .check_conditions import Fields, table_with
 from .check_coupons import Reach
 from .check_partners import pool_currency
 from .check_products import declared
-from .compile_flow import flows_of
-from .conditions import compile_closure, facts_named, parse
+from .compile_flow import flows_of, placed
+from .conditions import Condition, compile_closure, facts_named, parse
 from .facts import FactTable
+from .kept import alike
 from .rules import RuleSet
 from .vocabulary import Vocabulary
 from .world import Document, World
@@ -34,7 +35,7 @@ def compile_catalog(world: World, vocabulary: Vocabulary, reaches: Mapping[str, 
     """`reaches`: coupon id → the scenes and goods it can count for, as the checker worked them out."""
     shelf = world.shelf
     skus = _skus(world)
-    coupons = {id: _coupon(coupon, reaches[id]) for id, coupon in shelf.sound("coupons")}
+    coupons = {id: shelf.made(_coupon, coupon, reaches[id].condition) for id, coupon in shelf.sound("coupons")}
     scenes = _Scenes(world, vocabulary, skus, coupons, reaches)
     return Catalog(
         digest=digest_of(world),
@@ -61,9 +62,17 @@ def _frozen(document: Mapping[str, Any]) -> Mapping[str, Any]:
 # ---- goods ----
 
 def _skus(world: World) -> dict[str, Sku]:
-    types = {id: _type(type_) for id, type_ in world.shelf.sound("product_types")}
-    return {f"{id}/{sku_id}": _sku(id, product, sku_id, sku, types)
-            for id, product in world.shelf.sound("products") for sku_id, sku in product["skus"].items()}
+    made, found = world.shelf.made, {}
+    types = {id: made(_type, type_) for id, type_ in world.shelf.sound("product_types")}
+    for _, product in world.shelf.sound("products"):
+        used = {sku.get("type", product["type"]): None for sku in product["skus"].values()}
+        found |= made(_skus_of, product, tuple((type_id, types[type_id]) for type_id in used))
+    return found
+
+
+def _skus_of(product: Document, types: tuple[tuple[str, tuple], ...]) -> dict[str, Sku]:
+    return {f"{product['id']}/{sku_id}": _sku(product["id"], product, sku_id, sku, dict(types))
+            for sku_id, sku in product["skus"].items()}
 
 
 def _type(type_: Document) -> tuple[frozenset[str], Mapping[str, str], Mapping[str, Any]]:
@@ -101,7 +110,7 @@ def _grant(grant: Document, sku: Document) -> Grant:
 
 # ---- coupons, merchants, partners ----
 
-def _coupon(coupon: Document, reach: Reach) -> Coupon:
+def _coupon(coupon: Document, condition: Condition | None) -> Coupon:
     currency = coupon.get("currency", "CNY")
     benefit, stack, caps, scope = (coupon.get(word, {}) for word in ("benefit", "stack", "caps", "scope"))
     kind = next(word for word in ("amount", "percent", "price") if word in benefit)
@@ -113,7 +122,7 @@ def _coupon(coupon: Document, reach: Reach) -> Coupon:
     return Coupon(
         id=coupon["id"], title=_frozen(coupon["title"]), currency=currency,
         benefit=Benefit(kind, value, minor(benefit, "at_most")),
-        when=compile_closure(reach.condition) if reach.condition is not None else None, when_tree=reach.condition,
+        when=compile_closure(condition) if condition is not None else None, when_tree=condition,
         product_scope=frozenset(scope.get("products", ())), scene_scope=frozenset(scope.get("scenes", ())),
         line_scope=frozenset(scope.get("lines", ())),
         threshold_minor=minor(coupon, "threshold") or 0,
@@ -151,65 +160,72 @@ def _partner(partner: Document, world: World) -> Partner:
 # ---- scenes ----
 
 class _Scenes:
-    """Compiles scenes, sharing what they have in common."""
+    """Gathers what each scene is made of: all that it names, and nothing more."""
 
     def __init__(self, world: World, vocabulary: Vocabulary, skus: Mapping[str, Sku], coupons: Mapping[str, Coupon],
                  reaches: Mapping[str, Reach]):
-        self.world, self.vocabulary, self.skus = world, vocabulary, skus
-        self._flows: dict[tuple, Mapping[str, Flow]] = {}
+        self.world, self.skus, self._coupons = world, skus, coupons
+        self._specs = {id: tuple(vocabulary.steps[step.name] for step in placed(line))
+                       for id, line in world.shelf.sound("lines")}
         self._rules: dict[tuple[str, ...], tuple[tuple[Coupon, ...], RuleSet]] = {}
-        self._coupons = coupons
         self._ids: dict[str, list[str]] = {}
         for coupon in sorted(coupons.values(), key=lambda coupon: (-coupon.priority, coupon.id)):
             for scene_id in reaches[coupon.id].scenes:
                 self._ids.setdefault(scene_id, []).append(coupon.id)
 
     def scene(self, id: str, scene: Document) -> Scene:
-        pay, own_fields = scene.get("pay", {}), scene.get("fields", {})
-        currency = self.world.currency(id)
-        coupons, rules = self._coupons_of(id)
-        partners = self.world.partners_of.get(id, ())
-        facts = table("pay", self.world.fields_of_line[scene["line"]].fields)
-        return Scene(
-            id=id, title=_frozen(scene["title"]), terminal=scene["terminal"], method=scene["method"],
-            login=scene["login"], line_id=scene["line"], currency=currency,
-            skus=MappingProxyType({key: self.skus[key] for key in self.world.goods[id].keys}),
-            channels=tuple(self._choice(choice, facts, currency) for choice in pay.get("channels", ())),
-            tenders=frozenset(_TENDERS.get(scene["method"]) or pay.get("tenders", ("channel",))),
-            quote_ttl_s=clock.parse_duration_s(scene.get("quote_holds", _QUOTE_HOLDS)),
-            pay_within_s=clock.parse_duration_s(pay.get("within", _PAY_WITHIN)),
-            fields_schema=fields.schema_of(own_fields), check_fields=fields.checker_of(own_fields),
-            flows=self._flows_of(scene, currency), coupons=coupons, coupon_rules=rules,
-            partner_id=partners[0] if len(partners) == 1 else None)
-
-    def _choice(self, choice: Any, facts: FactTable, currency: str) -> ChannelChoice:
-        channel_id = choice if isinstance(choice, str) else choice["use"]
-        when = None if isinstance(choice, str) else compile_closure(parse(choice["when"], facts, (), currency)[0])
-        return ChannelChoice(channel_id, _frozen(self.world.shelf.data("channels", channel_id)["title"]), when)
-
-    def _flows_of(self, scene: Document, currency: str) -> Mapping[str, Flow]:
-        overrides = scene.get("override", NOTHING)
-        key = (scene["line"], currency, canon.dumps_sorted(dict(overrides)))
-        if key not in self._flows:
-            line = self.world.shelf.data("lines", scene["line"])
-            scope = self.world.fields_of_line[scene["line"]]
-            self._flows[key] = flows_of(line, overrides, self.vocabulary, scope, currency)
-        return self._flows[key]
+        shelf, currency, partners = self.world.shelf, self.world.currency(id), self.world.partners_of.get(id, ())
+        own = self.world.fields_of_line[scene["line"]].own
+        channels = tuple(shelf.data("channels", _channel_id(choice))["title"]
+                         for choice in scene.get("pay", {}).get("channels", ()))
+        flows = shelf.made(flows_of, shelf.data("lines", scene["line"]), alike(scene.get("override", {})),
+                           self._specs[scene["line"]], own, currency)
+        return shelf.made(_scene, scene, currency, tuple(self.skus[key] for key in self.world.goods[id].keys), channels,
+                          shelf.made(table_with, "pay", own), flows, *self._coupons_of(id),
+                          partners[0] if len(partners) == 1 else None)
 
     def _coupons_of(self, scene_id: str) -> tuple[tuple[Coupon, ...], RuleSet]:
         ids = tuple(self._ids.get(scene_id, ()))
         if ids not in self._rules:
-            coupons = tuple(self._coupons[id] for id in ids)
-            conditions = {coupon.id: coupon.when_tree for coupon in coupons}
-            self._rules[ids] = coupons, RuleSet("coupon", conditions, _facts_of(coupons, self.world))
+            made, coupons = self.world.shelf.made, tuple(self._coupons[id] for id in ids)
+            asked = made(table_with, "quote", _asked(coupons, self.world.fields_together).own)
+            self._rules[ids] = coupons, made(_rules_of, coupons, asked)
         return self._rules[ids]
 
 
-def _facts_of(coupons: tuple[Coupon, ...], world: World) -> FactTable:
-    """The facts of a quote, and the scenes' fields that these coupons ask about."""
+def _scene(scene: Document, currency: str, skus: tuple[Sku, ...], channels: tuple[Mapping[str, str], ...],
+           facts: FactTable, flows: Mapping[str, Flow], coupons: tuple[Coupon, ...], rules: RuleSet,
+           partner_id: str | None) -> Scene:
+    """`channels`: the titles of those offered, in their order."""
+    pay, own_fields = scene.get("pay", {}), scene.get("fields", {})
+    return Scene(
+        id=scene["id"], title=_frozen(scene["title"]), terminal=scene["terminal"], method=scene["method"],
+        login=scene["login"], line_id=scene["line"], currency=currency,
+        skus=MappingProxyType({sku.key: sku for sku in skus}),
+        channels=tuple(_choice(choice, title, facts, currency)
+                       for choice, title in zip(pay.get("channels", ()), channels, strict=True)),
+        tenders=frozenset(_TENDERS.get(scene["method"]) or pay.get("tenders", ("channel",))),
+        quote_ttl_s=clock.parse_duration_s(scene.get("quote_holds", _QUOTE_HOLDS)),
+        pay_within_s=clock.parse_duration_s(pay.get("within", _PAY_WITHIN)),
+        fields_schema=fields.schema_of(own_fields), check_fields=fields.checker_of(own_fields),
+        flows=flows, coupons=coupons, coupon_rules=rules, partner_id=partner_id)
+
+
+def _channel_id(choice: Any) -> str:
+    return choice if isinstance(choice, str) else choice["use"]
+
+
+def _choice(choice: Any, title: Mapping[str, str], facts: FactTable, currency: str) -> ChannelChoice:
+    when = None if isinstance(choice, str) else compile_closure(parse(choice["when"], facts, (), currency)[0])
+    return ChannelChoice(_channel_id(choice), _frozen(title), when)
+
+
+def _rules_of(coupons: tuple[Coupon, ...], facts: FactTable) -> RuleSet:
+    return RuleSet("coupon", {coupon.id: coupon.when_tree for coupon in coupons}, facts)
+
+
+def _asked(coupons: tuple[Coupon, ...], together: Fields) -> Fields:
+    """The scenes' fields that these coupons ask about."""
     asked = {name.removeprefix("fields.") for coupon in coupons if coupon.when_tree is not None
              for name in facts_named(coupon.when_tree) if name.startswith("fields.")}
-    if not asked:
-        return table("quote")
-    together: Fields = fields_of(world.scenes.items())
-    return table("quote", {name: field for name, field in together.fields.items() if name in asked})
+    return Fields({name: field for name, field in together.fields.items() if name in asked}, {})

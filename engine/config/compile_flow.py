@@ -7,10 +7,12 @@ from typing import Any, Iterable, Iterator, Mapping, NamedTuple
 from ..base import clock, money
 from . import marks, shape
 from .catalog import NOTHING, Flow, Retry, StepUse
-from .check_conditions import Fields, table
+from .check_conditions import table_with
 from .conditions import compile_closure, parse
+from .facts import FactTable
+from .kept import Alike
 from .template import FLOWS
-from .vocabulary import StepSpec, Vocabulary
+from .vocabulary import StepSpec
 
 
 class Placed(NamedTuple):
@@ -51,24 +53,26 @@ def overridden(options: Mapping[str, Any], override: Mapping[str, Any]) -> dict[
     return merged
 
 
-def flows_of(line: Mapping[str, Any], overrides: Mapping[str, Any], vocabulary: Vocabulary, scope: Fields,
+def flows_of(line: Mapping[str, Any], overrides: Alike, specs: tuple[StepSpec, ...], fields: Alike,
              currency: str) -> Mapping[str, Flow]:
     """All flows of a scene, each of the template's, empty ones too. Amounts are read in the scene's currency.
+
+    specs   of the line's steps, in the order of `placed`
+    fields  of the line's scenes (`Fields.own`)
 
     The documents are checked ones: this raises on others.
     """
     steps: dict[str, list[StepUse]] = {flow: [] for flow in FLOWS}
-    for step in placed(line):
-        options = overridden(step.options, overrides[step.address]) if step.address in overrides else step.options
-        number, spec = len(steps[step.flow]) + 1, vocabulary.steps[step.name]
-        steps[step.flow].append(_use(number, step, options, spec, scope, currency))
+    facts = {flow: table_with(flow, fields) for flow in FLOWS}
+    for step, spec in zip(placed(line), specs, strict=True):
+        own = overrides.value.get(step.address)
+        options = step.options if own is None else overridden(step.options, own)
+        steps[step.flow].append(_use(len(steps[step.flow]) + 1, step, options, spec, facts[step.flow], currency))
     return MappingProxyType({name: Flow(name, tuple(uses)) for name, uses in steps.items()})
 
 
-def _use(number: int, step: Placed, options: Mapping[str, Any], spec: StepSpec, scope: Fields,
+def _use(number: int, step: Placed, options: Mapping[str, Any], spec: StepSpec, facts: FactTable,
          currency: str) -> StepUse:
-    facts = table(step.flow, scope.fields)
-
     def closure(tree: Any) -> Any:
         return compile_closure(parse(tree, facts, (), currency)[0])
 

@@ -2,7 +2,8 @@
 
 `live.start(vocabulary, role)` loads the release in force and starts a thread that looks for a newer one. A release this
 node can't compile is refused: the old one goes on serving, the node reports why, and the studio shows it.
-`live.release(no)` is an older catalogue for things pinned to it, compiled once and kept while it is used.
+`live.release(no)` is an older catalogue for things pinned to it, compiled once and kept while it is used. Catalogues share
+what they have in common (`kept.py`), so a new one costs little time, and an older one little memory.
 """
 from __future__ import annotations
 
@@ -51,6 +52,7 @@ class Live:
 
     def __init__(self) -> None:
         self._compiling = threading.Lock()     # one compilation at a time: two would only share a core
+        self._keeping = threading.Lock()       # of `_pinned`, for moments: what is compiled waits for no compilation
         self._forget()
 
     def _forget(self) -> None:
@@ -78,23 +80,34 @@ class Live:
         current = self._current
         if current is not None and current.release_no == no:
             return current
-        with self._compiling:
-            found = self._pinned.get(no) or self._keep(no)
-            self._pinned.move_to_end(no)
+        found = self._kept(no)
+        if found is None:
+            with self._compiling:
+                found = self._kept(no) or self._keep(no, self._judged(no))
         if isinstance(found, Refusal):
             raise found
         return found
 
-    def _keep(self, no: int) -> Catalog | Refusal:
+    def _kept(self, no: int) -> Catalog | Refusal | None:
+        with self._keeping:
+            if no in self._pinned:
+                self._pinned.move_to_end(no)
+            return self._pinned.get(no)
+
+    def _keep(self, no: int, found: Catalog | Refusal) -> Catalog | Refusal:
+        with self._keeping:
+            self._pinned[no] = found
+            self._pinned.move_to_end(no)
+            while len(self._pinned) > PINNED_MAX:
+                self._pinned.popitem(last=False)
+        return found
+
+    def _judged(self, no: int) -> Catalog | Refusal:
         files = releases.files(no)
         try:
-            found: Catalog | Refusal = self._compile(files, no)
+            return self._compile(files, no)
         except Refusal as refusal:             # kept too: the code that can't compile it does not change meanwhile
-            found = refusal
-        self._pinned[no] = found
-        while len(self._pinned) > PINNED_MAX:
-            self._pinned.popitem(last=False)
-        return found
+            return refusal
 
     def _compile(self, files: releases.Files, no: int) -> Catalog:
         if self._vocabulary is None:
@@ -171,6 +184,8 @@ class Live:
                 "release_no": no, "serving_no": serving, "reason": refusal.message})
             self._report(no, "reject", refusal.message)
             return
+        if self._current is not None:          # orders under way are pinned to it
+            self._keep(self._current.release_no, self._current)
         self._current, self._judged_no = catalog, no
         _log.info("release in force", extra={"release_no": no, "took_ms": round((time.monotonic() - began) * 1000)})
         self._report(no, "ack", "")

@@ -5,26 +5,43 @@ of it a second time by everything that refers to it.
 """
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping
 
+from .kept import Pass
 from .problems import Fault, Problem, nearest_word, shown
 from .reader import KINDS, Source, read_folder, read_text
 
 Files = Mapping[str, str]                      # "scenes/x.yaml" → text
 
 
-class Shelf:
-    """`data(kind, id)` is a sound document, or None. Problems are errors; notes are worth knowing and stop nothing."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A text that was read before. Its places take more room than what it says, and only a fault asks for them."""
+    path: str
+    text: str
+    data: Any
 
-    def __init__(self) -> None:
+    def problem(self, fault: Fault) -> Problem:
+        return read_text(self.text, self.path)[0].problem(fault)
+
+
+class Shelf:
+    """`data(kind, id)` is a sound document, or None. Problems are errors; notes are worth knowing and stop nothing.
+
+    `made(function, *arguments)` is what the function gives, kept from earlier checks; see `kept.py`.
+    """
+
+    def __init__(self, kept: Pass) -> None:
+        self.made = kept.made
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
-        self._sources: dict[str, dict[str, Source]] = {kind: {} for kind in KINDS}
+        self._sources: dict[str, dict[str, Source | Known]] = {kind: {} for kind in KINDS}
         self._broken: set[tuple[str, str]] = set()
         self._files: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}     # kind → id → path, broken ones too
 
-    def put(self, kind: str, path: str, source: Source | None, problems: Iterable[Problem]) -> None:
+    def put(self, kind: str, path: str, source: Source | Known | None, problems: Iterable[Problem]) -> None:
         id = path.rsplit("/", 1)[-1].removesuffix(".yaml")
         problems = list(problems)
         self.problems += problems
@@ -94,9 +111,9 @@ def documents(folder: Path | str) -> dict[str, str]:
     return {path: (Path(folder) / path).read_bytes().decode() for path in sorted(paths)}
 
 
-def read(catalogue: Path | str | Files) -> Shelf:
+def read(catalogue: Path | str | Files, kept: Pass) -> Shelf:
     """A folder, or {path: text}, onto a shelf; every file that can't be read is a problem on it."""
-    shelf = Shelf()
+    shelf = Shelf(kept)
     if isinstance(catalogue, Mapping):
         for path in sorted(catalogue):
             _put_text(shelf, path, catalogue[path])
@@ -120,5 +137,13 @@ def _put_text(shelf: Shelf, path: str, text: str) -> None:
                                       shown(kind), "one of " + ", ".join(KINDS), nearest_word(kind, KINDS)))
     elif "/" in name or not name.endswith(".yaml"):
         shelf.problems.append(Problem(path, 1, 1, "extension", "a file of the catalogue is named KIND/ID.yaml"))
+    elif (data := shelf.made(_sound, text)) is not None:
+        shelf.put(kind, path, Known(path, text, data), ())
     else:
         shelf.put(kind, path, *read_text(text, path))
+
+
+def _sound(text: str) -> Any:
+    """What a text says; None when anything is wrong with it."""
+    source, problems = read_text(text, "")
+    return None if source is None or problems else source.data

@@ -100,6 +100,11 @@ class World:
     def fields_of_line(self) -> dict[str, Fields]:
         return {line_id: fields_of(scenes) for line_id, scenes in self.scenes_of.items()}
 
+    @cached_property
+    def fields_together(self) -> Fields:
+        """The fields of all scenes."""
+        return fields_of(self.scenes.items())
+
     def _scope(self, scenes: list[tuple[str, Document]]) -> Scope:
         currencies = frozenset().union(*(self.goods[id].currencies for id, _ in scenes))
         known = [(scene["method"], self.known[id]) for id, scene in scenes]

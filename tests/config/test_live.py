@@ -150,6 +150,43 @@ def test_a_pinned_release_is_compiled_once_however_many_ask(database, live, chec
     assert live.release(2) is live.catalog()
 
 
+def test_what_was_live_is_kept_for_the_orders_under_way(database, live, checker):
+    publish(ONE)
+    live.start(WORDS, "api")
+    before = live.catalog()
+    publish(TWO)
+    live.look()
+    calls = checker.calls
+    assert serving(live) == 2 and live.release(1) is before and checker.calls == calls
+
+
+def test_a_compilation_holds_up_nobody_who_needs_none(sqlite_database, live, monkeypatch):
+    publish(ONE)
+    live.start(WORDS, "worker")
+    publish(TWO)
+    live.look()
+    publish({**ONE, "scenes/b.yaml": "id: b\n"})
+    quick, compiling, go_on = room.check, threading.Event(), threading.Event()
+
+    def slow(*of, **more):
+        compiling.set()
+        assert go_on.wait(10)
+        return quick(*of, **more)
+
+    def take() -> None:
+        live.look()
+        store.content.close()
+
+    monkeypatch.setattr(room, "check", slow)
+    taking = threading.Thread(target=take)
+    taking.start()
+    assert compiling.wait(10)
+    assert (live.catalog().release_no, live.release(2).release_no, live.release(1).release_no) == (2, 2, 1)
+    go_on.set()
+    taking.join(10)
+    assert serving(live) == 3
+
+
 def test_pinned_releases_are_kept_by_use_up_to_a_bound(sqlite_database, live, checker, monkeypatch):
     monkeypatch.setattr(room, "PINNED_MAX", 2)
     for n in range(4):
