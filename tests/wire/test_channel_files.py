@@ -5,20 +5,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Iterator
 
 import pytest
 
 from engine.config import shape
 from engine.wire import check_channel, run_example
-from engine.wire.channel import Channel
-from engine.wire.compile import compile_channel
-from engine.wire.examples import run_on, secrets_of
-from engine.wire.model import WireError
-from engine.wire.secrets import Given
+from engine.wire.mutants import is_caught, mutants, survivors
 
 from .making import ROOT, read
-from .mutants import mutants
 
 FILES = sorted((ROOT / "channels").glob("*.yaml"))
 by_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -54,32 +48,7 @@ def test_every_operation_and_notice_has_an_example(path: Path):
 @by_file
 def test_every_mutant_fails_an_example(path: Path):
     doc = read(path)
-    survivors = [name for name, mutant in mutants(doc) if not is_caught(mutant, doc["examples"])]
-    assert survivors == []
-
-
-def is_caught(mutant: dict[str, Any], examples: list[dict[str, Any]]) -> bool:
-    """By an example, or because it is no longer a right file (which is looked at last: it takes longest)."""
-    protocol = {name: value for name, value in mutant.items() if name != "examples"}
-    try:
-        if any(differs(mutant, examples)):
-            return True
-        wrong = check_channel(mutant)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:      # only the schema keeps such a file out
-        assert shape.faults("channels", protocol), f"the schema lets a file pass that breaks the compiler: {error!r}"
-        return True
-    except WireError:
-        return True
-    return bool(wrong or shape.faults("channels", protocol))
-
-
-def differs(doc: dict[str, Any], examples: list[dict[str, Any]]) -> Iterator[bool]:
-    compiled: dict[str, Channel] = {}
-    for example in examples:
-        key = json.dumps(example.get("secrets", {}))
-        if key not in compiled:
-            compiled[key] = compile_channel(doc, Given(secrets_of(doc, example)))
-        yield bool(run_on(compiled[key], example))
+    assert [survivor.name for survivor in survivors(doc)] == []
 
 
 def test_the_mutants_are_many_and_each_differs_from_the_file():
