@@ -13,7 +13,9 @@ from .model import FactMissing, Message, Outcome, Reply, Request, Unreadable, Un
 from .scope import Scope
 from .vocabulary import SAME_AS
 
-GOOD = ("succeeded", "pending", "accepted", "partial", "closed")
+GOOD = ("succeeded", "pending", "accepted", "partial", "closed", "signed", "ended")
+FINAL = ("succeeded", "signed", "ended")         # what only a signed answer can tell, where answers are signed
+TAKEN = ("pending", "accepted", "succeeded", "signed")
 
 
 def conclude(ch: Channel, op: Operation, scope: Scope, request: Request, reply: Reply, now_ms: int | None = None,
@@ -51,7 +53,7 @@ def conclude(ch: Channel, op: Operation, scope: Scope, request: Request, reply: 
     wrong = _not_ours(op, scope, fields)
     if wrong:
         return outcome("unknown", f"the answer is about something else: {wrong}")
-    if state == "succeeded" and not trusted:
+    if state in FINAL and not trusted:
         return outcome("unknown", "an unsigned answer is never believed when it says the deed is done")
     return for_client(op, scope, outcome(state, fields.get("reason", ""), {**fields, "state": state}))
 
@@ -79,7 +81,7 @@ def _not_ours(op: Operation, scope: Scope, fields: Mapping[str, Any]) -> str:
 
 def for_client(op: Operation, scope: Scope, outcome: Outcome) -> Outcome:
     """Adds what the buyer's terminal gets, once the operation was taken."""
-    if op.client is None or outcome.state not in ("pending", "accepted", "succeeded"):
+    if op.client is None or outcome.state not in TAKEN:
         return outcome
     try:
         scope.params = made = op.client.make(scope)
