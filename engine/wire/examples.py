@@ -41,20 +41,24 @@ def _compiled(doc: Mapping[str, Any], secrets: dict[str, Any]) -> Channel:
 
 def run_on(ch: Channel, example: Mapping[str, Any]) -> list[str]:
     """The same on a channel that was compiled with the example's secrets."""
-    given, then = example.get("given", {}), example.get("then", {})
     try:
-        if "operation" in given:
-            found = _operation(ch, given)
-        elif "notice" in given:
-            found = _notice(ch, given)
-        elif "answer_to" in given:
-            status, headers, body = notices.answer(ch, given["answer_to"], given["verdict"], given.get("reason", ""))
-            found = {"status": status, "headers": headers, "body": body.decode()}
-        else:
-            return ["given: say operation, notice or answer_to"]
+        found = found_by(ch, example.get("given", {}))
     except WireError as error:
         return [str(error)]
-    return [line for key, expected in then.items() for line in _compare(f"then.{key}", expected, found.get(key))]
+    return [line for key, expected in example.get("then", {}).items()
+            for line in _compare(f"then.{key}", expected, found.get(key))]
+
+
+def found_by(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What happens: everything a `then:` may name. WireError when the example itself is wrong."""
+    if "operation" in given:
+        return _operation(ch, given)
+    if "notice" in given:
+        return _notice(ch, given)
+    if "answer_to" in given:
+        status, headers, body = notices.answer(ch, given["answer_to"], given["verdict"], given.get("reason", ""))
+        return {"status": status, "headers": headers, "body": body.decode()}
+    raise WireError("given: say operation, notice or answer_to")
 
 
 def secrets_of(doc: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any]:
