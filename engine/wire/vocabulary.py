@@ -21,6 +21,11 @@ OPERATIONS = {
     "statement": "fetches what the channel booked in one day",
     "send": "sends a message",
     "charge": "orders from a supplier, or asks a partner's system to charge an account",
+    "notify": "tells a partner what became of its order",
+    "deliver": "tells a shop that its order was delivered",
+    "invoice": "issues an invoice",
+    "invoice_query": "asks what became of an invoice",
+    "red_invoice": "takes an invoice back by one of the opposite sign",
 }
 
 STATES = {
@@ -56,6 +61,14 @@ FACTS = {
     "message.no": "text", "message.to": "text", "message.text": "text", "message.template": "text",
     "upstream.no": "text", "upstream.item": "text", "upstream.quantity": "int", "upstream.account": "text",
     "upstream.amount": "money", "upstream.currency": "text", "upstream.channel_no": "text",
+    "notify.no": "text", "notify.event": "text", "notify.at": "time",
+    "charge.no": "text", "charge.partner_order_no": "text", "charge.state": "text", "charge.reason": "text",
+    "charge.amount": "money", "charge.currency": "text", "charge.drawn": "int", "charge.items": "text", "charge.account": "text",
+    "partner.id": "text",
+    "shop.order_no": "text", "shop.item": "text", "delivery.at": "time", "delivery.code": "text",
+    "invoice.no": "text", "invoice.title": "text", "invoice.tax_no": "text", "invoice.item": "text", "invoice.rate": "text",
+    "invoice.amount": "money", "invoice.currency": "text", "invoice.email": "text", "invoice.phone": "text",
+    "invoice.original_no": "text", "invoice.channel_no": "text", "invoice.reason": "text", "invoice.created_at": "time",
 }
 OPEN_FACTS = ("settings.", "fields.")     # any name below these is a text fact; settings are also looked up in ours
 
@@ -65,6 +78,8 @@ FIELDS = {
     "upstream_no": "text", "channel_no": "text", "channel_refund_no": "text", "channel_contract_no": "text",
     "merchant": "text", "currency": "text", "payer": "text", "reason": "text", "error_code": "text",
     "event_type": "text", "tracking_no": "text",
+    "shop_order_no": "text", "item": "text", "quantity": "text", "phone": "text",
+    "invoice_no": "text", "channel_invoice_no": "text", "link": "text",
     "amount": "money", "fee": "money",
     "paid_at": "time", "refunded_at": "time", "signed_at": "time", "ended_at": "time", "delivered_at": "time",
     "next_at": "time",
@@ -73,9 +88,11 @@ FIELDS = {
 
 # A field of an answer that must equal the fact of the request it answers; otherwise the answer is about something else.
 SAME_AS = {"payment_no": "payment.no", "refund_no": "refund.no", "contract_no": "contract.no",
-           "message_no": "message.no", "upstream_no": "upstream.no"}
+           "message_no": "message.no", "upstream_no": "upstream.no", "invoice_no": "invoice.no",
+           "shop_order_no": "shop.order_no"}
 
-PRIVATE_FACTS = ("buyer.phone", "buyer.name", "message.to", "message.text", "client.openid", "upstream.account")
+PRIVATE_FACTS = ("buyer.phone", "buyer.name", "message.to", "message.text", "client.openid", "upstream.account",
+                 "charge.account", "delivery.code", "invoice.email", "invoice.phone")
 
 
 class Builtin(NamedTuple):
