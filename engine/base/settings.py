@@ -38,7 +38,7 @@ TABLE = (
     Setting("JOB_LEASE_S", "60", "how long a killed worker's jobs are left alone before another takes them"),
     Setting("CALL_LEASE_S", "60", "how long a killed worker's call is left alone before another asks what became of it"),
     Setting("CALL_TIMEOUT_S", "8", "default time-out of a call to a channel"),
-    Setting("RELEASE_POLL_S", "1", "how often a process looks for a new live release"),
+    Setting("RELEASE_POLL_S", "0.25", "how often a process looks for a new live release"),
     Setting("SECRETS_DIR", "", "folder of secret files named by channel files; empty: DATA_DIR/secrets"),
 )
 _BY_NAME = {s.name: s for s in TABLE}
