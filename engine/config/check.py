@@ -67,7 +67,7 @@ def _place(problem: Problem) -> tuple:
 def _check_each(shelf: Shelf, vocabulary: Vocabulary) -> None:
     """What can be told from a file alone. One that fails is broken from here on."""
     for kind in KINDS:
-        for id, data in list(shelf.raw(kind)):
+        for id, data in shelf.raw(kind):
             faults = shelf.made(shape.faults, kind, data)
             if not faults and data["id"] != id:
                 faults = [Fault(("id",), "id", "the id is the file's name without .yaml", shown(data["id"]), id)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping
 
+from . import likeness
 from .kept import Pass
 from .problems import Fault, Problem, nearest_word, shown
 from .reader import KINDS, Source, read_folder, read_text
@@ -37,7 +38,7 @@ class Shelf:
         self.made = kept.made
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
-        self._sources: dict[str, dict[str, Source | Known]] = {kind: {} for kind in KINDS}
+        self._sources: dict[str, dict[str, Source | Known | likeness.Alike]] = {kind: {} for kind in KINDS}
         self._broken: set[tuple[str, str]] = set()
         self._files: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}     # kind → id → path, broken ones too
 
@@ -69,8 +70,11 @@ class Shelf:
         return self._sources[kind][id].data
 
     def raw(self, kind: str) -> Iterator[tuple[str, Any]]:
-        """(id, data) of every file that could be read, whatever it says."""
-        for id, source in self._sources[kind].items():
+        """(id, data) of every file that could be read, whatever it says. A file that is like another comes after it, and
+        not at all if the other was found broken meanwhile."""
+        for id, source in sorted(self._sources[kind].items(), key=lambda pair: isinstance(pair[1], likeness.Alike)):
+            if isinstance(source, likeness.Alike) and (kind, source.own.data["like"]) in self._broken:
+                self.set_broken(kind, id)
             if (kind, id) not in self._broken:
                 yield id, source.data
 
@@ -99,6 +103,30 @@ class Shelf:
     def set_broken(self, kind: str, id: str) -> None:
         self._broken.add((kind, id))
 
+    # channels that are like others
+
+    def merge_likes(self) -> None:
+        """Each channel that is like another becomes the whole it stands for; it is broken when the other one is."""
+        written = dict(self._sources["channels"])
+        there = {id: source.data for id, source in written.items()}
+        for id, source in written.items():
+            if likeness.is_like(source.data) and ("channels", id) not in self._broken:
+                self._merge_like(id, source, there)
+
+    def _merge_like(self, id: str, own: Source | Known, there: Mapping[str, Any]) -> None:
+        fault = likeness.fault_of(id, own.data, there, self.ids("channels"))
+        if fault is not None:
+            self.add("channels", id, fault)
+        base = self._sources["channels"].get(own.data["like"]) if fault is None else None
+        if base is None or ("channels", own.data["like"]) in self._broken or not isinstance(base.data, Mapping):
+            self.set_broken("channels", id)
+            return
+        data, faults = self.made(likeness.merged, base.data, own.data)
+        self.add_all("channels", id, faults)
+        self._sources["channels"][id] = likeness.Alike(own, base, data)
+        if faults:
+            self.set_broken("channels", id)
+
 
 def documents(folder: Path | str) -> dict[str, str]:
     """{path: text} of the catalogue's files below a folder: what `publish` takes.
@@ -117,7 +145,13 @@ def read(catalogue: Path | str | Files, kept: Pass) -> Shelf:
     if isinstance(catalogue, Mapping):
         for path in sorted(catalogue):
             _put_text(shelf, path, catalogue[path])
-        return shelf
+    else:
+        _put_folder(shelf, catalogue)
+    shelf.merge_likes()
+    return shelf
+
+
+def _put_folder(shelf: Shelf, catalogue: Path | str) -> None:
     sources, problems = read_folder(catalogue)
     of_file: dict[str, list[Problem]] = {}
     for problem in problems:
@@ -127,7 +161,6 @@ def read(catalogue: Path | str | Files, kept: Pass) -> Shelf:
         for path in sorted({*found, *unreadable}):
             shelf.put(kind, path, found.get(path), of_file.pop(path, ()))
     shelf.problems += [problem for rest in of_file.values() for problem in rest]      # files that are no YAML at all
-    return shelf
 
 
 def _put_text(shelf: Shelf, path: str, text: str) -> None:
