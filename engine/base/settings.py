@@ -27,6 +27,8 @@ TABLE = (
     Setting("API_PROCESSES", "1", "API processes"),
     Setting("PUBLIC_URL", "", "how outside systems reach the API; empty: http://HOST:PORT"),
     Setting("CONSOLE_URL", "", "how people reach the console through a proxy; https://… makes its cookies secure; empty: directly"),
+    Setting("CHANNELS", "sandbox", "sandbox: every channel is called at the sandbox gateway, with secrets made up where they "
+            "are missing; live: at its own address, with real secrets only"),
     Setting("SANDBOX_URL", "", "where the sandbox gateway is; empty: http://HOST:PORT+2"),
     Setting("TIMEZONE", "Asia/Shanghai", "zone of business days and calendar periods; times are stored in UTC"),
     Setting("LOG_FORMAT", "text", "text or json"),

@@ -9,7 +9,7 @@ checks.
     speak      building → sending → concluding, told in operating; tokens
     listen     notices · verifier
     know       model, vocabulary, scope: what passes through, its words, what can be named;
-               codecs, casts, paths, crypto, signing, secrets, redact
+               codecs, casts, paths, crypto, signing, secrets, redact; sandboxed, made_up: spoken with the sandbox
 """
 from .channel import Channel
 from .compile import check_channel

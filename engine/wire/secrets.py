@@ -30,6 +30,15 @@ class SecretSource(Protocol):
     def read(self, name: str, reference: Mapping[str, str]) -> str | Mapping[str, str]: ...
 
 
+class SecretMissing(WireError):
+    """The secret is not in its place."""
+
+
+def kept(text: str, reference: Mapping[str, str]) -> str | Mapping[str, str]:
+    """A secret as its source gives it, from the text it is kept as: a keyring in one file is a JSON object."""
+    return codecs.read_json(text) if reference.get("as") == "keyring" and text.lstrip()[:1] == "{" else text
+
+
 class Places:
     """The real source: environment variables, and files in the secrets folder."""
 
@@ -41,14 +50,14 @@ class Places:
         if "env" in reference:
             text = os.environ.get(reference["env"], "")
             if not text:
-                raise WireError(f"the secret {name!r} is not there: set the environment variable {reference['env']}")
+                raise SecretMissing(f"the secret {name!r} is not there: set the environment variable {reference['env']}")
         else:
             path = self.path(reference["file"])
             if reference.get("as") == "keyring" and path.is_dir():
                 entries = [entry for entry in sorted(path.iterdir()) if entry.is_file() and entry.name[0] != "."]
                 return {entry.stem: self._file(entry, name) for entry in entries}
             text = self._file(path, name)
-        return codecs.read_json(text) if reference.get("as") == "keyring" and text.lstrip()[:1] == "{" else text
+        return kept(text, reference)
 
     def path(self, file_name: str) -> Path:
         return _inside(self._folder or settings.secrets_dir(), file_name)
@@ -60,8 +69,8 @@ class Places:
             if self._files.get(path, (None,))[0] != mark:
                 self._files[path] = (mark, path.read_text().strip())
         except OSError:
-            raise WireError(f"the secret {name!r} is not there: put it into the file {path.name} of the secrets folder"
-                            ) from None
+            raise SecretMissing(f"the secret {name!r} is not there: put it into the file {path.name} of the secrets folder"
+                                ) from None
         return self._files[path][1]
 
 
