@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from engine.base import clock
+from engine.config import likeness
 from engine.config.reader import read_text
 from engine.wire import testkeys
 from engine.wire.channel import Channel
@@ -30,6 +31,16 @@ def read(path: Path) -> dict[str, Any]:
     source, problems = read_text(path.read_bytes(), path.name)
     assert source is not None and not problems, problems
     return source.data
+
+
+def channel_file(path: Path) -> dict[str, Any]:
+    """A channel's document, complete: one that is like another with all that it takes from there."""
+    own = read(path)
+    if not likeness.is_like(own):
+        return own
+    doc, faults = likeness.merged(read(path.with_name(f"{own['like']}.yaml")), own)
+    assert not faults, faults
+    return dict(doc)
 
 
 def dialect(name: str, secrets: Mapping[str, Any], **changes: Any) -> Channel:

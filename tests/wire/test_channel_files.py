@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from engine.config import shape
 from engine.wire import check_channel, run_example
 from engine.wire.mutants import is_caught, mutants, survivors
 
-from .making import ROOT, read
+from .making import ROOT, channel_file, read
 
 FILES = sorted((ROOT / "channels").glob("*.yaml"))
 by_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -20,14 +21,14 @@ by_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 @by_file
 def test_a_file_is_right(path: Path):
-    doc = read(path)
+    doc = channel_file(path)
     assert doc["id"] == path.stem
     assert shape.faults("channels", doc) == []
     assert check_channel(doc) == []
 
 
 EXAMPLES = [pytest.param(doc, example, id=f"{doc['id']}: {example['name']}")
-            for doc in map(read, FILES) for example in doc.get("examples", [])]
+            for doc in map(channel_file, FILES) for example in doc.get("examples", [])]
 
 
 @pytest.mark.parametrize("doc, example", EXAMPLES)
@@ -37,9 +38,9 @@ def test_an_example_holds(doc, example):
 
 @by_file
 def test_every_operation_and_notice_has_an_example(path: Path):
-    doc = read(path)
+    doc = read(path)                   # what a file takes from the one it is like is shown there
     shown = {example["given"].get(key) for example in doc["examples"] for key in ("operation", "notice", "answer_to")}
-    assert set(doc["operations"]) | set(doc.get("notices", {})) <= shown
+    assert set(doc.get("operations", {})) | set(doc.get("notices", {})) <= shown
     names = [example["name"] for example in doc["examples"]]
     assert len(names) == len(set(names))
 
@@ -47,8 +48,17 @@ def test_every_operation_and_notice_has_an_example(path: Path):
 @pytest.mark.slow
 @by_file
 def test_every_mutant_fails_an_example(path: Path):
-    doc = read(path)
-    assert [survivor.name for survivor in survivors(doc)] == []
+    own = read(path)
+    assert [survivor.name for survivor in survivors(channel_file(path)) if _writes(own, survivor.path)] == []
+
+
+def _writes(own: Any, path: tuple) -> bool:
+    """Whether the file itself says what lies at a path, and not the one it is like."""
+    for step in path:
+        if not (step in own if isinstance(own, dict) else isinstance(own, list)):
+            return False
+        own = own[step]
+    return True
 
 
 def test_the_mutants_are_many_and_each_differs_from_the_file():
