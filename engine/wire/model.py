@@ -110,6 +110,7 @@ class Outcome:
     client    what the buyer's terminal gets: {"qr": text} · {"redirect": url} · {"params": {…}} · {"text": …}
     reason    one sentence on why, "" when there is nothing to say
     sent      whether any byte of the request may have left us
+    ours      nothing was sent because the request could not be made of the facts given: no fault of the channel
     status    HTTP status of the answer, None without one
     exchange  {"request", "response"}: excerpts for the log, secrets and buyers' numbers masked
     """
@@ -120,6 +121,7 @@ class Outcome:
     sent: bool = False
     status: int | None = None
     exchange: Mapping[str, str] = field(default_factory=dict)
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

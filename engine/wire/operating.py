@@ -80,7 +80,7 @@ def _attempt(ch: Channel, op: Operation, facts: Mapping[str, Any], timeout_s: fl
         try:
             request = prepare(ch, op, scope)
         except (FactMissing, Unreadable, UnicodeEncodeError) as error:
-            return Outcome("failed", reason=f"the request can't be made: {error}")
+            return Outcome("failed", reason=f"the request can't be made: {error}", ours=True)
         if not op.sends:
             return for_client(op, scope, Outcome("pending"))
         try:
