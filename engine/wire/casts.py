@@ -19,9 +19,11 @@ from .model import Unreadable
 
 
 class Setting(NamedTuple):
-    """What a cast must know beside the value: the currency of amounts, the zone of times written without one."""
+    """What a cast must know beside the value: the currency of amounts, the zone of times written without one, and the moment
+    of the message."""
     currency: str
     zone: str
+    now_ms: int = 0
 
 
 class Cast(NamedTuple):
@@ -104,6 +106,17 @@ def _read_rfc3339(raw: Any, _: Setting) -> int:
         raise Unreadable("a time was expected as 2026-11-21T12:00:00+08:00") from None
 
 
+def _seconds_left(at_ms: int, setting: Setting) -> int:
+    """Whole seconds from the message's moment, at least one: senders refuse an end that has passed."""
+    return max(1, (at_ms - setting.now_ms) // 1000)
+
+
+def _count(raw: Any, _: Setting) -> int:
+    if isinstance(raw, (list, tuple)):
+        return len(raw)
+    raise Unreadable("a list was expected")
+
+
 def _format(pattern: str) -> Cast:
     def write(at_ms: int, setting: Setting) -> str:
         return clock.to_datetime(at_ms).astimezone(clock.zone(setting.zone)).strftime(pattern)
@@ -135,10 +148,12 @@ _TABLE = {cast.word: cast for cast in (
     Cast("unix", "time", lambda v, _: v // 1000, _read_unix),
     Cast("unix_ms", "time", lambda v, _: v, _read_unix_ms),
     Cast("rfc3339", "time", _write_rfc3339, _read_rfc3339),
+    Cast("seconds_left", "time", _seconds_left),
+    Cast("count", "text", _count, _count),
     Cast("text", "text", lambda v, _: as_text(v), read_text),
     Cast("int", "text", lambda v, _: _whole(v), lambda v, _: _whole(v)),
-    Cast("upper", "text", lambda v, _: as_text(v).upper(), read_text),
-    Cast("lower", "text", lambda v, _: as_text(v).lower(), read_text),
+    Cast("upper", "text", lambda v, _: as_text(v).upper(), lambda v, s: read_text(v, s).upper()),
+    Cast("lower", "text", lambda v, _: as_text(v).lower(), lambda v, s: read_text(v, s).lower()),
     Cast("url", "text", lambda v, _: quote(as_text(v), safe=""), lambda v, s: unquote(read_text(v, s))),
     Cast("base64", "text", lambda v, _: base64.b64encode(as_bytes(as_text(v))).decode(), _read_base64),
     _digest("md5"), _digest("sha1"), _digest("sha256"),

@@ -59,6 +59,7 @@ class Event:
     body_kind: str
     split: tuple[tuple[str, ...], tuple[str, ...]] | None
     checks: tuple[Check, ...]
+    sealed: bool                             # nothing is signed; that it opens with the key we share is the proof
     open: Callable[[Any, Scope], Any]
     when: Judge | None                       # others of the same address are acknowledged and dropped
     take: Take
@@ -99,5 +100,6 @@ class Channel:
     tls: Mapping[str, str]                   # ca, certificate: names of secrets kept as files
 
     def scope(self, facts: Mapping[str, Any] = EMPTY, now_ms: int | None = None, nonce: str = "") -> Scope:
-        names = {"timestamp": clock.now_ms() if now_ms is None else now_ms, "nonce": nonce}
-        return Scope(self.setting, self.box, self.constants, facts, names)
+        now_ms = clock.now_ms() if now_ms is None else now_ms
+        names = {"timestamp": now_ms, "nonce": nonce}
+        return Scope(self.setting._replace(now_ms=now_ms), self.box, self.constants, facts, names)

@@ -7,14 +7,18 @@ from . import mapping, opening, paths
 from .channel import Answer, Event
 from .compile_requests import BODIES
 from .compile_signing import checks_of
+from .crypto import CIPHERS
 from .draft import Draft, Path
 from .scope import ACK, NOTICE
 from .trees import compile_tree
+
+SHARED = tuple(name for name, cipher in CIPHERS.items() if cipher.needs == "bytes")     # anyone can seal with a public key
 
 
 def compile_event(draft: Draft, doc: Mapping[str, Any], name: str, spec: Mapping[str, Any]) -> Event:
     path: Path = ("notices", name)
     verify = spec.get("verify", doc.get("verify"))
+    sealed = verify == "sealed"
     if verify in (None, "none"):
         draft.problem(path, "a notice must be verified: write `verify:`")
     if isinstance(verify, Mapping) and "unsigned_when" in verify and "verify" in spec:
@@ -27,15 +31,36 @@ def compile_event(draft: Draft, doc: Mapping[str, Any], name: str, spec: Mapping
     names = [once] if isinstance(once, str) else list(once)
     if not names:
         draft.problem((*path, "once_by"), "say what names an event, so that a repeated delivery is known")
+    if sealed:
+        _check_sealed(draft, spec, take, set(match), names, path)
     split = (paths.split(spec["split"]), paths.split(spec.get("each", ""))) if "split" in spec else None
     return Event(
         name=name, body_kind=spec.get("body", "json"), split=split,
-        checks=checks_of(draft, doc, spec, path),
+        checks=checks_of(draft, doc, spec, path), sealed=sealed,
         open=opening.compile_open(draft, spec.get("open"), (*path, "open")),
         when=mapping.compile_condition(draft, spec["when"], (*path, "when")) if "when" in spec else None,
         take=take, match=match,
         once_by=tuple(draft.name(n, NOTICE, (*path, "once_by")) for n in names),
         answers=_answers(draft, spec.get("answer", {}), (*path, "answer")))
+
+
+def _check_sealed(draft: Draft, spec: Mapping[str, Any], take: mapping.Take, matched: set[str], once: list[str], path: Path
+                  ) -> None:
+    """A sealed notice proves only what was sealed: nothing else of it may be taken, beside what must match what we know."""
+    steps = spec.get("open", ())
+    opened = [step for step in ([steps] if isinstance(steps, Mapping) else steps) if any(word in step for word in SHARED)]
+    if not opened:
+        draft.problem((*path, "verify"), f"`sealed` needs a step of `open:` that decrypts with a key we share: {', '.join(SHARED)}")
+        return
+    inside = paths.split(opened[-1].get("into", ""))
+    for field in take.fields:
+        proven = field.source == "fixed" or field.source == "document" and field.steps[:len(inside)] == inside
+        if not proven and field.name not in matched:
+            draft.problem((*path, "take", field.name), "the message is not signed: take only what was sealed")
+    for name in once:
+        head, _, rest = name.partition(".")
+        if head != "notice" or paths.split(rest)[:len(inside)] != inside:
+            draft.problem((*path, "once_by"), "the message is not signed: name the event by what was sealed")
 
 
 def _answers(draft: Draft, spec: Mapping[str, Any], path: Path) -> Mapping[str, Answer]:

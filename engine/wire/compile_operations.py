@@ -37,7 +37,7 @@ def compile_operation(draft: Draft, doc: Mapping[str, Any], name: str, spec: Map
         name=name, sends=sends, plan=plan, answer_kind=spec.get("answer", doc.get("answers", "json")),
         checks=checks_of(draft, doc, spec, path) if sends else (),
         unsigned_when=_unsigned(draft, doc, spec, path) if sends else None,
-        open=opening.compile_open(draft, spec.get("open"), (*path, "open")), rules=rules + common, take=take,
+        open=opening.compile_open(draft, spec.get("open"), (*path, "open"), EXPECT), rules=rules + common, take=take,
         match=mapping.compile_match(draft, doc, spec, EXPECT, path), client=client,
         timeout_s=_timeout(draft, doc, spec, path), needs=needs)
 

@@ -90,6 +90,10 @@ def checks_of(draft: Draft, doc: Mapping[str, Any], spec: Mapping[str, Any], pat
     verify = spec.get("verify", doc.get("verify"))
     if verify in (None, "none"):
         return ()
+    if verify == "sealed":
+        if path[0] != "notices":
+            draft.problem((*path, "verify"), "only a notice can be proved by being sealed")
+        return ()
     return compile_checks(draft, verify, VERIFY, (*path, "verify") if "verify" in spec else ("verify",))
 
 

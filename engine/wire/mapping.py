@@ -159,18 +159,10 @@ def compile_condition(draft: Draft, spec: Mapping[str, Any], path: Path) -> Judg
     return lambda message, tree: all(test(message, tree) for test in tests)
 
 
-def _found(tree: Any, steps: tuple[str, ...]) -> str | None:
-    try:
-        value = paths.dig(tree, steps)
-    except paths.Missing:
-        return None
-    return casts.as_text(value)
-
-
 def _each(test: Callable[[str | None, Any], bool]) -> Callable[[Draft, Any, Path], Judge]:
     def make(draft: Draft, spec: Any, path: Path) -> Judge:
         pairs = [(paths.split(name), value) for name, value in spec.items()]
-        return lambda message, tree: all(test(_found(tree, steps), value) for steps, value in pairs)
+        return lambda message, tree: all(test(paths.text_at(tree, steps), value) for steps, value in pairs)
     return make
 
 
@@ -187,7 +179,7 @@ def _http(draft: Draft, spec: Any, path: Path) -> Judge:
 
 def _exists(draft: Draft, spec: Any, path: Path) -> Judge:
     steps = paths.split(spec)
-    return lambda message, tree: bool(_found(tree, steps))
+    return lambda message, tree: bool(paths.text_at(tree, steps))
 
 
 def _matches(draft: Draft, spec: Any, path: Path) -> Judge:
@@ -197,7 +189,7 @@ def _matches(draft: Draft, spec: Any, path: Path) -> Judge:
             patterns.append((paths.split(name), re.compile(pattern)))
         except re.error as error:
             draft.problem((*path, name), f"not a regular expression: {error}")
-    return lambda message, tree: all(rx.fullmatch(_found(tree, steps) or "") for steps, rx in patterns)
+    return lambda message, tree: all(rx.fullmatch(paths.text_at(tree, steps) or "") for steps, rx in patterns)
 
 
 def _several(combine: Callable[[Any], bool]) -> Callable[[Draft, Any, Path], Judge]:

@@ -4,6 +4,7 @@
 it, makes it the document:
   {in: data}                                   a part of it (`*_response`: the first member that ends so)
   {json: msg}                                  a JSON text inside it
+  {find: data, by: note, is: "{refund.no}"}    the item of a list that is the one we mean; an empty document when none is
   {aes_gcm: {key, of, nonce, aad}, as: json}   a sealed part, by any cipher of `crypto.CIPHERS`
 """
 from __future__ import annotations
@@ -39,11 +40,12 @@ def read_message(request: IncomingRequest, kind: str, needed: bool = True) -> Me
     return message
 
 
-def compile_open(draft: Draft, spec: Any, path: Path) -> Callable[[Any, Scope], Any]:
+def compile_open(draft: Draft, spec: Any, path: Path, allowed: frozenset[str] = frozenset()) -> Callable[[Any, Scope], Any]:
+    """`allowed`: what the templates of its steps may name beside constants."""
     if spec is None:
         return lambda tree, scope: tree
     listed = [spec] if isinstance(spec, Mapping) else list(spec)
-    steps = [_compile_step(draft, one, path if isinstance(spec, Mapping) else (*path, i))
+    steps = [_compile_step(draft, one, allowed, path if isinstance(spec, Mapping) else (*path, i))
              for i, one in enumerate(listed)]
 
     def run(tree: Any, scope: Scope) -> Any:
@@ -53,14 +55,17 @@ def compile_open(draft: Draft, spec: Any, path: Path) -> Callable[[Any, Scope], 
     return run
 
 
-def _compile_step(draft: Draft, spec: Mapping[str, Any], path: Path) -> Step:
-    kinds = [word for word in ("in", "json", *crypto.CIPHERS) if word in spec]
-    if len(kinds) != 1:
-        draft.problem(path, f"a step of `open:` is one of in, json, {', '.join(crypto.CIPHERS)}")
+def _compile_step(draft: Draft, spec: Mapping[str, Any], allowed: frozenset[str], path: Path) -> Step:
+    kinds = [word for word in ("in", "json", "find", *crypto.CIPHERS) if word in spec]
+    if len(kinds) != 1 or kinds != ["find"] and {"by", "is"} & set(spec):
+        draft.problem(path, f"a step of `open:` is one of in, json, find (with by and is), {', '.join(crypto.CIPHERS)}")
         return lambda tree, scope: tree
     kind = kinds[0]
-    take = _cipher(draft, kind, spec[kind], spec.get("as", "json"), (*path, kind)) if kind in crypto.CIPHERS \
-        else _inner(kind, paths.split(spec[kind]))
+    if kind == "find":
+        take = _find(draft, spec, allowed, path)
+    else:
+        take = _cipher(draft, kind, spec[kind], spec.get("as", "json"), (*path, kind)) if kind in crypto.CIPHERS \
+            else _inner(kind, paths.split(spec[kind]))
     into = paths.split(spec.get("into", ""))
     if not into:
         return take
@@ -78,6 +83,21 @@ def _inner(kind: str, steps: tuple[str, ...]) -> Step:
     return lambda tree, scope: codecs.read_json(casts.as_text(paths.dig(tree, steps)))
 
 
+def _find(draft: Draft, spec: Mapping[str, Any], allowed: frozenset[str], path: Path) -> Step:
+    if "by" not in spec or "is" not in spec:
+        draft.problem(path, "find needs `by:`, a path in each item, and `is:`, what lies there in the one we mean")
+    at, by = paths.split(spec["find"]), paths.split(spec.get("by", ""))
+    wanted = draft.template(spec.get("is", ""), allowed, (*path, "is"))
+
+    def run(tree: Any, scope: Scope) -> Any:
+        found = paths.dig(tree, at)
+        if not isinstance(found, list):
+            raise Unreadable(f"{spec['find']} is not a list")
+        text = wanted.text(scope)
+        return next((item for item in found if text and paths.text_at(item, by) == text), {})
+    return run
+
+
 def _cipher(draft: Draft, kind: str, spec: Mapping[str, Any], body: str, path: Path) -> Step:
     cipher = crypto.CIPHERS[kind]
     unknown = set(spec) - cipher.takes - {"key", "of", "encode"}
@@ -91,7 +111,13 @@ def _cipher(draft: Draft, kind: str, spec: Mapping[str, Any], body: str, path: P
     beside = {name: paths.split(spec[name]) for name in cipher.takes if name in spec}
 
     def text(tree: Any, name: str) -> bytes:
-        return casts.as_text(paths.dig(tree, beside[name])).encode() if name in beside else b""
+        """What lies beside the sealed part. Associated data may be empty, and some senders leave it out then."""
+        try:
+            return casts.as_text(paths.dig(tree, beside[name])).encode() if name in beside else b""
+        except paths.Missing:
+            if name == "aad":
+                return b""
+            raise
 
     def run(tree: Any, scope: Scope) -> Any:
         data = codecs.decode_bytes(casts.as_text(paths.dig(tree, of)), encoding)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from .casts import as_text
 from .model import Unreadable
 
 
@@ -28,6 +29,14 @@ def dig(tree: Any, steps: tuple[str, ...]) -> Any:
         if tree is None:
             raise Missing(f"{'.'.join(steps)} is missing")
     return tree
+
+
+def text_at(tree: Any, steps: tuple[str, ...]) -> str | None:
+    """The text of the value at a path, None where there is nothing."""
+    try:
+        return as_text(dig(tree, steps))
+    except Missing:
+        return None
 
 
 def put(tree: dict[str, Any], steps: tuple[str, ...], value: Any) -> None:

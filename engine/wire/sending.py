@@ -114,7 +114,7 @@ def send(ch: Channel, request: Request, timeout_s: float) -> Reply:
 
 def _exchange(ch: Channel, request: Request, timeout_s: float) -> Reply:
     _call.sent, _call.ends_at = False, time.monotonic() + timeout_s
-    headers = {"accept-encoding": "identity", "user-agent": "salewright", **request.headers}
+    headers = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "salewright", **request.headers}
     try:
         timeout = urllib3.Timeout(connect=min(timeout_s, 5.0), read=timeout_s)
         reply = _manager(ch).request(request.method, request.url, headers=headers, body=request.body or None,

@@ -1,13 +1,15 @@
 """Trees of templates: the body, query or headers of a message as the file writes them, filled from a scope.
 
-`{$json: tree}` puts a tree into a text as JSON; `{$seal: {aes_cbc: key, of: text, iv, encode}}` encrypts a text.
+`{$json: tree}` puts a tree into a text as JSON; `{$seal: {aes_cbc: key, of: text, iv, encode}}` encrypts a text;
+`{$words: "{contract.period_unit}", day: D, month: M, else: X}` says our word in theirs.
 """
 from __future__ import annotations
 
 from typing import Any, Callable, Mapping
 
-from . import codecs, crypto
+from . import casts, codecs, crypto
 from .draft import Draft, Path
+from .model import Unreadable
 from .scope import Scope
 from .templates import ABSENT
 
@@ -37,8 +39,25 @@ def _special(draft: Draft, node: Mapping[str, Any], keys: list[str], allowed: fr
         return lambda scope: codecs.write_json(inner(scope)).decode()
     if keys == ["$seal"] and len(node) == 1 and isinstance(node["$seal"], Mapping):
         return _seal(draft, node["$seal"], allowed, (*path, "$seal"))
-    draft.problem(path, f"{', '.join(keys)}: only $json or $seal, alone in its mapping")
+    if keys == ["$words"] and len(node) > 1 and isinstance(node["$words"], str):
+        return _words(draft, node, allowed, path)
+    draft.problem(path, f"{', '.join(keys)}: only $json or $seal, alone in its mapping, or $words with its words")
     return lambda scope: None
+
+
+def _words(draft: Draft, node: Mapping[str, Any], allowed: frozenset[str], path: Path) -> Tree:
+    asked = draft.template(node["$words"], allowed, (*path, "$words"))
+    words = {word: compile_tree(draft, value, allowed, (*path, word)) for word, value in node.items() if word != "$words"}
+
+    def run(scope: Scope) -> Any:
+        value = asked.value(scope)
+        if value is ABSENT:
+            return ABSENT
+        theirs = words.get(casts.as_text(value), words.get("else"))
+        if theirs is None:
+            raise Unreadable(f"{node['$words']} is {casts.as_text(value)!r}, for which the file has no word")
+        return theirs(scope)
+    return run
 
 
 def _seal(draft: Draft, spec: Mapping[str, Any], allowed: frozenset[str], path: Path) -> Tree:

@@ -16,6 +16,7 @@ OPERATIONS = {
     "unsign": "ends a contract",
     "announce": "tells the channel, and through it the buyer, of a deduction to come",
     "withhold": "deducts under a contract",
+    "withhold_query": "asks what became of a deduction, where `query` does not know of it",
     "transfer": "pays money out",
     "split": "shares a payment among receivers",
     "statement": "fetches what the channel booked in one day",

@@ -11,14 +11,15 @@ from hypothesis import given, strategies as st
 from engine.wire.casts import Setting, as_text, cast_named
 from engine.wire.model import Unreadable
 
-CNY = Setting("CNY", "Asia/Shanghai")
 AT_MS = 1554208460_000       # 2019-04-02 20:34:20 in Shanghai
+CNY = Setting("CNY", "Asia/Shanghai", AT_MS)
 
 
 @pytest.mark.parametrize("word, value, written", [
     ("fen", 990, 990), ("minor", 0, 0), ("yuan", 990, "9.90"), ("major", 5, "0.05"), ("yuan", 100000, "1000.00"),
     ("unix", AT_MS + 999, 1554208460), ("unix_ms", AT_MS, AT_MS), ("rfc3339", AT_MS, "2019-04-02T20:34:20+08:00"),
     ("%Y-%m-%d %H:%M:%S", AT_MS, "2019-04-02 20:34:20"), ("%Y%m%d%H%M%S", AT_MS, "20190402203420"),
+    ("seconds_left", AT_MS + 300_999, 300), ("seconds_left", AT_MS + 10, 1), ("seconds_left", AT_MS - 5000, 1),
     ("text", 5, "5"), ("text", True, "true"), ("text", {"a": 1}, '{"a":1}'), ("int", "12", 12),
     ("upper", "aé", "AÉ"), ("lower", "AB", "ab"), ("url", "a b/é", "a%20b%2F%C3%A9"), ("base64", "é", "w6k="),
     ("max(3)", "长长长长", "长长长"), ("max(3)", "ab", "ab"),
@@ -34,6 +35,7 @@ def test_written(word, value, written):
     ("yuan", Decimal("9.90"), 990), ("unix", "1554208460", AT_MS), ("unix_ms", AT_MS, AT_MS),
     ("rfc3339", "2019-04-02T12:34:20Z", AT_MS), ("rfc3339", "2019-04-02T20:34:20+08:00", AT_MS),
     ("%Y-%m-%d %H:%M:%S", "2019-04-02 20:34:20", AT_MS), ("%Y-%m-%dT%H:%M:%S%z", "2019-04-02T12:34:20+0000", AT_MS),
+    ("count", [{"a": 1}, {}], 2), ("count", [], 0),
     ("text", 7, "7"), ("text", Decimal("1.50"), "1.50"), ("url", "a%20b", "a b"), ("base64", "w6k=", "é"),
 ])
 def test_read(word, raw, value):
@@ -50,7 +52,7 @@ def test_read(word, raw, value):
     ("yuan", " "),
     ("yuan", True),
     ("unix", "yesterday"), ("unix", "-1"), ("rfc3339", "2019-04-02T20:34:20"), ("rfc3339", "2019"),
-    ("%Y-%m-%d", "02.04.2019"), ("text", {"a": 1}), ("text", [1]), ("base64", "***"),
+    ("%Y-%m-%d", "02.04.2019"), ("text", {"a": 1}), ("text", [1]), ("count", "ab"), ("count", {"a": 1}), ("base64", "***"),
 ])
 def test_refused(word, raw):
     with pytest.raises(Unreadable):
