@@ -22,6 +22,7 @@ from .deliver import charges
 from .deliver.charges import CHARGE
 from .flow.step import StepError
 from .pay import payments
+from .reporting import report_charge
 from .runs import context_of_order, hooks
 from .steps.context import SaleContext
 from .steps.partnering import amount_of
@@ -136,6 +137,7 @@ def _charge(ctx: SaleContext, charge: Mapping[str, Any], inline: bool) -> None:
     settling.settle(ctx, payment, inline, flow="charge")
     store.move(CHARGE, charge["no"], "charged", "delivered" if inline else "to be delivered", row=charge,
                amount=amount_of(ctx), reason=None, try_at_ms=None, buyer_id=ctx.buyer_id)
+    report_charge({**charge, "amount": amount_of(ctx), "buyer_id": ctx.buyer_id}, ctx.order, "charged")
     signal.emit("charge.charged", partner=ctx.partner.id)
 
 
@@ -181,6 +183,7 @@ def _not_yet(charge: dict[str, Any], order: dict[str, Any], reason: str) -> str:
         ctx = context_of_order(order)
         if store.move(orders.ORDER, order["no"], "closed", "charge failed", row=order, ended_at_ms=now):
             hooks(ctx, "close", "release", "tell")
+        report_charge(charge, order, "failed", reason)
         _log.warning("charge %s is given up: %s", charge["no"], reason)
         return "failed"
     every_s = live.release(order["release_no"]).partner(charge["partner_id"]).retry_every_s

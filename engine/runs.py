@@ -11,6 +11,7 @@ from .config.live import live
 from .deliver import work_orders
 from .flow import executor
 from .flow.step import StepError
+from .reporting import report_delivery
 from .steps import registry
 from .steps.context import SaleContext
 from .trade import orders, pricing
@@ -109,6 +110,8 @@ def move_on(ctx: SaleContext, state: str, cause: str, via: tuple[str, ...] = (),
         values["ended_at_ms"] = clock.now_ms()
     store.move(orders.ORDER, ctx.subject_no, state, cause, row=ctx.order, via=via, **values)
     ctx.order.update(values, state=state)
+    if state == "completed":
+        report_delivery(ctx)
 
 
 def finish_work_order(no: str, worker: str, result: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,13 +51,14 @@ def place(scene_id: str, *, quote_no: str = "", items: Items | None = None, buye
           contact: Mapping[str, str] | None = None, fields: Mapping[str, Any] | None = None,
           wanted_coupons: list[str] | None = None, lang: str = "zh", expected_payable_minor: int | None = None,
           external: Mapping[str, Any] | None = None, pay_by: Mapping[str, Any] | None = None,
-          remember: Remember | None = None) -> dict[str, Any]:
+          remember: Remember | None = None, inline: bool = True) -> dict[str, Any]:
     """The generic order: from a quote, or from items (then it is quoted in the same transaction). Returns the order's row,
     with its `price`, `claim_token` for a guest and `payment` when it was asked for.
 
     external   {"no", "paid_minor"} of a shop order that was paid elsewhere, where the scene's tender says so; the same
                number again gives the order it stands for
     pay_by     {"channel", "client": {…}}: make the first payment attempt with the order
+    inline     False leaves the delivering of a shop order to a worker (it failed once inside this transaction)
     remember   called with the order inside its transaction, before the commit (idempotency keys)
     """
     scene = live.catalog().scene(scene_id)
@@ -73,10 +74,10 @@ def place(scene_id: str, *, quote_no: str = "", items: Items | None = None, buye
         ctx = (quoting.adopt(scene, quote_no, buyer_id, items, order_no, fields, wanted_coupons) if quote_no else
                quoting.inside(scene_id, items or [], buyer_id, contact or {}, fields or {}, wanted_coupons, lang, order_no))
         _expect(expected_payable_minor, ctx.price)
-        ctx.contact, ctx.lang = contact or ctx.contact, lang
+        ctx.contact, ctx.lang, ctx.claim_token = contact or ctx.contact, lang, claim_token
         order = write_order(ctx, claim_token, external_no=(external or {}).get("no", ""))
         if external:
-            _paid_elsewhere(ctx, order, external)
+            _paid_elsewhere(ctx, order, external, inline)
         elif order["payable_minor"] == 0:
             settling.settle_free(ctx)
         attempt = paying.begin(ctx.order, ctx.facts(), ctx.scene, ctx.contact, pay_by) \
@@ -137,14 +138,14 @@ def _told_before(order_no: str, items: Items | None, external_no: str, remember:
     return order
 
 
-def _paid_elsewhere(ctx: SaleContext, order: dict[str, Any], external: Mapping[str, Any]) -> None:
+def _paid_elsewhere(ctx: SaleContext, order: dict[str, Any], external: Mapping[str, Any], inline: bool) -> None:
     if external.get("paid_minor") != order["payable_minor"]:
         raise Refusal(Code.PRICE_CHANGED, f"the shop says {external.get('paid_minor')} were paid, the price here is "
                                           f"{order['payable_minor']} (minor units)", [{"path": "external.paid_minor"}])
     payment = payments.create(order["no"], order["payable_minor"], order["currency"], kind="external",
                               ref=str(external["no"])[:64], state="succeeded", cause="paid elsewhere",
                               expires_at_ms=order["expires_at_ms"])
-    settling.settle(ctx, payment)
+    settling.settle(ctx, payment, inline)
 
 
 # ── pay ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -43,7 +43,7 @@ def settle(ctx: SaleContext, payment: Mapping[str, Any], inline: bool = True, fl
 
     inline False leaves the delivering to a worker (it failed once inside this transaction).
     """
-    _post_sale(ctx, _money_account(ctx, payment), payment["no"])
+    _post_sale(ctx, money_account(ctx, payment), payment["no"])
     _into_paid(ctx, f"payment {payment['no']}", inline, flow, flow_hooks)
 
 
@@ -65,7 +65,8 @@ def _into_paid(ctx: SaleContext, cause: str, inline: bool, flow: str, flow_hooks
     signal.emit("order.paid", scene=ctx.scene.id)
 
 
-def _money_account(ctx: SaleContext, payment: Mapping[str, Any]) -> str:
+def money_account(ctx: SaleContext, payment: Mapping[str, Any]) -> str:
+    """Where a payment's money comes from, and goes back to."""
     kind = payment["tender_kind"]
     if kind == "channel":
         return chart.account("channel_receivable", payment["channel_id"])

@@ -1,4 +1,4 @@
-"""The endpoint of incoming notices: what channels tell us about payments and refunds.
+"""The endpoint of incoming notices: what channels tell us about payments and refunds, and shops about their orders.
 
 A channel's word is law on money, so this is the strictest door: whoever can't be verified, or speaks of something else
 than we know, is refused in the sender's own words, nothing is changed, and an alertable line is logged. Only a sender that
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from .. import settling, supplying, wire
+from .. import settling, shopping, supplying, wire
 from ..base import crash, signal, trace
 from ..base.errors import Code, Refusal
 from ..pay import channels
@@ -62,14 +62,16 @@ def _take(channel: wire.Channel, channel_id: str, event: str, asked: Asked) -> s
         notices = wire.receive(channel, event, asked.incoming())
     except wire.NoticeRejected as rejected:
         raise _Rejected(f"{rejected.code}: {rejected.reason}") from None
-    verdicts = [_apply(channel_id, notice) for notice in notices]
+    verdicts = [_apply(channel, channel_id, notice) for notice in notices]
     return "duplicate" if verdicts and set(verdicts) == {"repeated"} else "success"
 
 
-def _apply(channel_id: str, notice: wire.Notice) -> str:
+def _apply(channel: wire.Channel, channel_id: str, notice: wire.Notice) -> str:
     fields, once = notice.fields, (channel_id, notice.dedupe_key, notice.event)
     cause = f"notice {notice.event} of {channel_id}"
     try:
+        if channel.role == "shop":             # its orders are paid there, under its own numbers
+            return shopping.apply_shop(channel_id, fields, cause, once)
         if fields.get("refund_no"):
             return settling.apply_refund(fields["refund_no"], fields.get("state", "unknown"), fields, cause, once)
         if fields.get("payment_no"):

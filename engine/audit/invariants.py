@@ -6,14 +6,14 @@ import time
 from typing import NamedTuple
 
 from .. import store
-from ..deliver import charges, messages, pools, upstream
+from ..deliver import charges, messages, outgoing, pools, upstream
 from ..pay import notices, refunds
 from . import money_checks, trade_checks
 from .violation import Check, Violation
 
 
 # Every room whose tables and machines the checks read has to be there before they read.
-ROOMS = (charges, messages, pools, upstream, notices, refunds)
+ROOMS = (charges, messages, outgoing, pools, upstream, notices, refunds)
 
 
 class Invariant(NamedTuple):

@@ -118,8 +118,14 @@ def pools_hold() -> Iterator[Violation]:
         if unit == "money" and owed != balance:
             yield Violation(6, partner, f"holds {balance}, but the ledger says {owed}")
     for no, state in rows("SELECT c.no, c.state FROM charge c JOIN trade_order o ON o.no = c.order_no WHERE "
-                          "(c.state = 'charged') <> (o.paid_at_ms IS NOT NULL)"):
+                          "(c.state IN ('charged', 'returned')) <> (o.paid_at_ms IS NOT NULL) OR "
+                          "(c.state = 'returned') <> (o.state = 'refunded')"):
         yield Violation(6, no, f"is {state}, which its order is not")
+    for no, partner, amount, back in rows(
+            "SELECT c.no, c.partner_id, c.amount, COALESCE(SUM(l.amount), 0) FROM charge c LEFT JOIN pool_log l ON "
+            "l.partner_id = c.partner_id AND l.ref = c.order_no AND l.kind = 'return' GROUP BY c.no, c.partner_id, c.amount, "
+            "c.state HAVING COALESCE(SUM(l.amount), 0) <> CASE WHEN c.state = 'returned' THEN c.amount ELSE 0 END"):
+        yield Violation(6, no, f"drew {amount}, and the pool of {partner} got {back} back")
 
 
 def facts_once() -> Iterator[Violation]:

@@ -117,6 +117,38 @@ class ChannelChoice:
     channel_id: str
     title: Title
     when: Condition | None = None
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a buyer may choose to pay by: a channel by its own id, or a route, of whose channels the engine chooses."""
+    id: str                                    # what `pay` names: the channel's id or the route's
+    title: Title
+    of: tuple[ChannelChoice, ...]              # in order of preference; of a channel by itself: just that one
+    is_route: bool = False
+
+    @property
+    def weighted(self) -> bool:
+        return any(choice.weight for choice in self.of)
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """Who is told of results, and how long: through a channel's operation, with doubling waits, for so long."""
+    channel_id: str
+    wait_min_s: float
+    wait_max_s: float
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideShop:
+    """A shop elsewhere whose orders come in paid. `items`: its product id → "product/sku"; `fields`: the scene's field →
+    the name its notice has it by."""
+    items: Mapping[str, str]
+    fields: Mapping[str, str]
+    reporting: Reporting                       # its channel sends the orders, and is told of deliveries
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +172,7 @@ class Scene:
     coupons: tuple[Coupon, ...]                # those whose scope meets this scene, by priority, highest first
     coupon_rules: Any = None                   # rules.RuleSet over their `when`, shared by scenes with the same coupons
     partner_id: str | None = None              # direct_charge and joint scenes
+    shop: OutsideShop | None = None            # ecommerce scenes whose orders come in by themselves
 
     def sku(self, key: str) -> Sku | None:
         return self.skus.get(key)
@@ -157,6 +190,14 @@ class PoolTerms:
 class Partner:
     """An outside company that prepaid. `prices`: "product/sku" → minor units the partner pays for a piece."""
     id: str
+@dataclass(frozen=True, slots=True)
+class LowWater:
+    """Who is told that a pool is low, by which message, in which language."""
+    template: str
+    to: str
+    lang: str
+
+
     title: Title
     mode: str                                  # new_customer · fund_pool · quantity_pool
     scenes: frozenset[str]
@@ -173,6 +214,8 @@ class Partner:
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
+    low_water: LowWater | None = None
+    results: Reporting | None = None           # who is told what became of a charge
     id: str
     title: Title
     kind: str                                  # own · seller · supplier

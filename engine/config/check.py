@@ -172,7 +172,7 @@ def _add_notes(world: World, catalog: Catalog) -> None:
         "lines": {scene.line_id for scene in catalog.scenes.values()},
         "product_types": {sku.type_id for sku in catalog.skus.values()},
         "messages": {use.params.get("template") for scene in catalog.scenes.values() for flow in scene.flows.values()
-                     for use in flow.steps},
+                     for use in flow.steps} | {p.low_water.template for p in catalog.partners.values() if p.low_water},
     }
     why = {"coupons": "no scene sells anything in this coupon's scope", "lines": "no scene belongs to this line",
            "product_types": "no SKU is of this type", "messages": "no step sends this message"}

@@ -5,6 +5,7 @@ from typing import Iterator, Mapping
 
 from ..base import money
 from .check_coupons import check_valid
+from .check_references import check_reporting
 from .check_scenes import precision
 from .problems import Fault
 from .wording import either
@@ -13,7 +14,7 @@ from .world import Document, World
 
 def check_partner(world: World, partner: Document) -> list[Fault]:
     return [*check_valid(partner), *_check_scenes(world, partner), *_check_prices(world, partner),
-            *_check_pool(world, partner), *_check_merchant(world, partner)]
+            *_check_pool(world, partner), *_check_merchant(world, partner), *_check_told(world, partner)]
 
 
 def _check_scenes(world: World, partner: Document) -> Iterator[Fault]:
@@ -63,6 +64,11 @@ def pool_currency(world: World, partner: Document) -> str:
     """What a fund pool is kept in: the currency of what the agreement covers."""
     found = (world.sku(key) for key in partner["prices"])
     return next((product.get("currency", "CNY") for product, _ in filter(None, found)), "CNY")
+
+
+def _check_told(world: World, partner: Document) -> list[Fault]:
+    results = partner.get("tell", {}).get("results")
+    return check_reporting(world.shelf, results, "partner", "notify", ("tell", "results")) if results else []
 
 
 def _check_merchant(world: World, partner: Document) -> Iterator[Fault]:

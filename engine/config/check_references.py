@@ -14,7 +14,8 @@ _WORDS = {"lines": "business line", "scenes": "scene", "products": "product", "p
           "merchants": "merchant", "coupons": "coupon", "partners": "partner", "messages": "message",
           "channels": "channel"}
 _IN_BRACES = re.compile(r"\{([^{}]*)\}")
-_ORDER_FACTS = ("order.no", "order.title")
+_POOL_FACTS = ("partner.title", "pool.balance", "pool.low_water")
+_ORDER_FACTS = ("order.no", "order.title", "contract.no", "contract.date")
 
 
 def check(shelf: Shelf, kind: str, id: str, data: Mapping[str, Any]) -> None:
@@ -87,11 +88,22 @@ def check_role(shelf: Shelf, channel_id: str, role: str, path: tuple) -> Fault |
                  expected=f"a channel of role {role}" + (": " + ", ".join(fitting) if fitting else ""))
 
 
+def check_reporting(shelf: Shelf, told: Mapping[str, Any], role: str, operation: str, path: tuple) -> list[Fault]:
+    """Faults when the channel that is to be told of results has another role, or lacks the operation for it."""
+    if fault := check_role(shelf, told["channel"], role, (*path, "channel")):
+        return [fault]
+    channel = shelf.data("channels", told["channel"])
+    if channel is None or operation in channel.get("operations", {}):
+        return []
+    return [Fault((*path, "channel"), "role", f"the channel {told['channel']} has no operation `{operation}`",
+                  expected=f"a channel of role {role} that declares it")]
+
+
 def check_message(shelf: Shelf, id: str, message: Mapping[str, Any]) -> None:
     """The facts in braces are facts of an order, its scene's fields included; the channel sends messages."""
     if fault := check_role(shelf, message["channel"], "message", ("channel",)):
         shelf.add("messages", id, fault)
-    known = [*_ORDER_FACTS, *(fact.name for fact in table("step"))]
+    known = [*_ORDER_FACTS, *_POOL_FACTS, *(fact.name for fact in table("step"))]
     known += sorted({f"fields.{name}" for _, scene in shelf.sound("scenes") for name in scene.get("fields", {})})
     for language, text in message["text"].items():
         for name in _IN_BRACES.findall(text):

@@ -5,8 +5,9 @@ from typing import Any, Mapping
 
 from ..base import money
 from ..base.errors import Code
-from .check_conditions import checked, out_of_reach
-from .check_references import check_role
+from .check_payment import check_channels
+from .check_references import check_reporting
+from .compile_payment import offered_names
 from .problems import Fault, nearest_word, shown
 from .vocabulary import Vocabulary
 from .wording import either
@@ -19,7 +20,8 @@ _CHARGED_BY_PARTNER = ("direct_charge", "joint")
 def check_scene(world: World, vocabulary: Vocabulary, id: str, scene: Document,
                 coupon_ids: frozenset[str] | None) -> list[Fault]:
     """`coupon_ids`: the coupons whose scope meets the scene; None when that can't be told."""
-    faults = [*_check_goods(world, id, scene), *_check_method(world, id, scene), *_check_fields(scene)]
+    faults = [*_check_goods(world, id, scene), *_check_method(world, id, scene), *_check_fields(scene),
+              *_check_shop(world, id, scene)]
     payment = _check_payment(world, vocabulary, id, scene)
     for number, example in enumerate(scene.get("examples", ())):
         path = ("examples", number)
@@ -65,6 +67,26 @@ def _check_method(world: World, id: str, scene: Document) -> list[Fault]:
     if method == "direct_charge" and line is not None and "charge" not in line:
         told = f"the line {scene['line']} is not open to direct charge: it has no flow `charge`"
         faults.append(Fault(("method",), "line", told))
+    return faults
+
+
+def _check_shop(world: World, id: str, scene: Document) -> list[Fault]:
+    """The shop's channel is one, its products are sold here and by no other scene of that shop, its fields exist."""
+    shop = scene.get("shop")
+    if shop is None:
+        return []
+    faults = check_reporting(world.shelf, shop, "shop", "deliver", ("shop",))
+    keys = world.goods[id].keys
+    faults += (Fault(("shop", "items", item), "scope", f"this scene does not sell {key}", expected=either(keys))
+               for item, key in shop["items"].items() if world.sku(key) and key not in keys and not world.goods[id].partial)
+    for other_id, other in world.scenes.items():
+        theirs = other.get("shop", {})
+        if other_id < id and theirs.get("channel") == shop["channel"]:
+            faults += (Fault(("shop", "items", item), "repeated", f"the scene {other_id} sells this product of the shop already",
+                             at_key=True) for item in shop["items"] if item in theirs["items"])
+    faults += (Fault(("shop", "fields", name), "reference", f"this scene has no field {shown(name)}", at_key=True,
+                     nearest=nearest_word(name, scene.get("fields", {})))
+               for name in shop.get("fields", {}) if name not in scene.get("fields", {}))
     return faults
 
 

@@ -13,7 +13,8 @@ from typing import Any, Callable, Mapping
 from ..base import canon, clock, money
 from . import fields, shape
 from .catalog import (
-    Benefit, Catalog, ChannelChoice, Coupon, Flow, Grant, Merchant, Partner, PoolTerms, Scene, Sku)
+    Benefit, Catalog, Coupon, Flow, Grant, LowWater, Merchant, OutsideShop, Partner, PoolTerms, Reporting, Scene,
+    Sku)
 from .check_conditions import Fields, table_with
 from .check_coupons import Reach
 from .check_partners import pool_currency
@@ -28,6 +29,7 @@ from .world import Document, World
 
 _QUOTE_HOLDS, _PAY_WITHIN, _RETRY = "15m", "30m", {"every": "1m", "for": "30d"}
 _POOL_UNITS = {"fund_pool": "money", "quantity_pool": "pieces", "new_customer": "heads"}
+_REPORT_WAIT, _REPORT_FOR = "15s..6h", "3d"
 _TENDERS = {"direct_charge": ("pool",), "ecommerce": ("external",)}
 
 
@@ -154,7 +156,18 @@ def _partner(partner: Document, world: World) -> Partner:
         pool=PoolTerms(pool.get("id", partner["id"]), unit, read(pool["floor"]), read(pool["low_water"])),
         per_buyer_cap=partner.get("caps", {}).get("per_buyer"), **_valid(partner), verify=partner["verify"],
         retry_every_s=clock.parse_duration_s(retry["every"]), retry_for_s=clock.parse_duration_s(retry["for"]),
-        merchant_id=partner["merchant"])
+        merchant_id=partner["merchant"], **_told(partner.get("tell", {})))
+
+
+def _told(tell: Document) -> dict[str, Any]:
+    low, results = tell.get("low_water"), tell.get("results")
+    return {"low_water": LowWater(low["template"], low["to"], low.get("lang", "zh")) if low else None,
+            "results": _reporting(results) if results else None}
+
+
+def _reporting(told: Document) -> Reporting:
+    return Reporting(told["channel"], *shape.parse_wait(told.get("wait", _REPORT_WAIT)),
+                     clock.parse_duration_s(told.get("for", _REPORT_FOR)))
 
 
 # ---- scenes ----
@@ -208,16 +221,12 @@ def _scene(scene: Document, currency: str, skus: tuple[Sku, ...], channels: tupl
         quote_ttl_s=clock.parse_duration_s(scene.get("quote_holds", _QUOTE_HOLDS)),
         pay_within_s=clock.parse_duration_s(pay.get("within", _PAY_WITHIN)),
         fields_schema=fields.schema_of(own_fields), check_fields=fields.checker_of(own_fields),
-        flows=flows, coupons=coupons, coupon_rules=rules, partner_id=partner_id)
+        flows=flows, coupons=coupons, coupon_rules=rules, partner_id=partner_id,
+        shop=_shop(scene["shop"]) if "shop" in scene else None)
 
 
-def _channel_id(choice: Any) -> str:
-    return choice if isinstance(choice, str) else choice["use"]
-
-
-def _choice(choice: Any, title: Mapping[str, str], facts: FactTable, currency: str) -> ChannelChoice:
-    when = None if isinstance(choice, str) else compile_closure(parse(choice["when"], facts, (), currency)[0])
-    return ChannelChoice(_channel_id(choice), _frozen(title), when)
+def _shop(shop: Document) -> OutsideShop:
+    return OutsideShop(_frozen(shop["items"]), _frozen(shop.get("fields", {})), _reporting(shop))
 
 
 def _rules_of(coupons: tuple[Coupon, ...], facts: FactTable) -> RuleSet:

@@ -38,7 +38,7 @@ class PoolLog(store.TradeTable):
     at_ms = peewee.BigIntegerField()
 
     class Meta:
-        indexes = ((("partner_id", "kind", "ref"), True),)
+        indexes = ((("partner_id", "kind", "ref"), True), (("partner_id", "at_ms"), False))
 
 
 def find(partner_id: str) -> dict[str, Any] | None:

@@ -118,7 +118,7 @@ def _transaction_phase(run_no: str, host: Host) -> tuple[str, _Work | None]:
     """Run what needs no call; then finish, or commit the intent of the next call."""
     with store.transaction():
         run = _locked_run(run_no)
-        if run is None or run["state"] in ("done", "failed"):
+        if run is None or run["state"] in ("done", "failed", "cancelled"):
             return (run["state"] if run else "done"), None
         now = clock.now_ms()
         if run["lease_until_ms"] > now or run["due_at_ms"] > now:
@@ -240,6 +240,15 @@ def _compensate(run: dict, host: Host, ctx: Context, history: list[dict]) -> Non
         if undo:
             result = host.steps[undo].run(ctx, use.params)
             ctx.journal(flow.name, use, "undone", result={"by": undo, "result": result})
+
+
+def cancel(subject_no: str) -> int:
+    """End what is left of a subject's flows, in the open transaction: nothing more is done or undone, nor tried again by
+    a person. Returns how many were ended. Called before the subject's own lock is taken, as runs are locked first."""
+    runs = store.many(FlowRun, subject_no=subject_no, state=["running", "waiting", "failed"], lock=True, order_by="no")
+    for run in runs:
+        _save(run, state="cancelled", lease_until_ms=0)
+    return len(runs)
 
 
 def retry_failed(run_no: str, host: Host) -> bool:

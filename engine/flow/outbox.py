@@ -48,6 +48,10 @@ class Later(Exception):
         super().__init__(why)
 
 
+class GivenUp(Exception):
+    """A handler's word that trying again by itself is of no use: the job is dead at once, and a person may replay it."""
+
+
 def handles(task: str) -> Callable[[Handler], Handler]:
     """Register the handler of a task; it gets the job's row."""
     def register(fn: Handler) -> Handler:
@@ -127,6 +131,8 @@ def do(job: dict[str, Any]) -> bool:
             return True
         except Later as later:
             _put_off(job, later.wait_s, str(later) or None, attempts=job["attempts"])
+        except GivenUp as given_up:
+            _give_up(job, str(given_up))
         except Exception as error:
             attempt = job["attempts"] + 1
             _log.exception("job %s failed", job["task"], extra={"subject": job["subject_no"], "attempt": attempt})

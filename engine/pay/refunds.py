@@ -20,7 +20,8 @@ ASK_MAX_S = 6 * 3600
 
 
 class Refund(store.TradeTable):
-    """kind: surplus (nobody had a claim on the money). reason: said to the channel and shown to people."""
+    """kind: surplus (nobody had a claim on the money) · charge (returned to a partner's pool) · shop (a shop gave it back).
+    reason: said to the channel and shown to people."""
     no = peewee.CharField(max_length=32, primary_key=True)
     payment_no = peewee.CharField(max_length=32, index=True)
     order_no = peewee.CharField(max_length=32, index=True)
@@ -69,6 +70,38 @@ def of_surplus(payment: dict[str, Any], reason: str) -> dict[str, Any]:
          [Move(chart.account("refunds_payable", channel), suspense, payment["amount_minor"])],
          order_no=payment["order_no"], payment_no=payment["no"])
     return row
+
+
+def outside_channels(payment: dict[str, Any], amount_minor: int, kind: str, reason: str, sources: list[tuple[str, int]],
+                     received_in: str, number: str | None = None) -> dict[str, Any]:
+    """Write the refund of money that was not paid through a channel of ours and is back already: to a partner's pool, or to
+    a shop's buyer. In the open transaction, with the payment's and its order's locks held.
+
+    sources       (account, amount) that the sale was credited to, adding up to `amount_minor`
+    received_in   the account that the sale's money came from
+    number        the other side's number of the refund, where it has one
+    """
+    now, owner = clock.now_ms(), received_in.partition(":")[2]
+    row = {"no": ids.new_no("R"), "payment_no": payment["no"], "order_no": payment["order_no"], "kind": kind, "channel_id": "",
+           "currency": payment["currency"], "amount_minor": amount_minor, "state": "approved", "reason": reason[:120],
+           "channel_refund_no": number, "error": None, "asked": 0, "ask_at_ms": None, "trace_id": trace.trace_id(),
+           "created_at_ms": now, "updated_at_ms": now}
+    store.insert(Refund, row)
+    store.born(REFUND, row["no"], "approved", reason)
+    store.move(REFUND, row["no"], "succeeded", reason, row=row)
+    store.update(payments.PaymentOrder, {"updated_at_ms": now}, add={"refunded_minor": amount_minor}, no=payment["no"])
+    payable = chart.account("refunds_payable", owner)
+    about = {"order_no": payment["order_no"], "payment_no": payment["no"]}
+    post("refund_approved", f"refund:{row['no']}:approved", payment["currency"],
+         [Move(payable, source, amount) for source, amount in sources], **about)
+    post("refund_succeeded", f"refund:{row['no']}:succeeded", payment["currency"],
+         [Move(received_in, payable, amount_minor)], **about)
+    return row
+
+
+def by_number(payment_no: str, number: str) -> dict[str, Any] | None:
+    """The refund of a payment that the other side knows by this number."""
+    return store.one(Refund, payment_no=payment_no, channel_refund_no=number)
 
 
 def find(no: str, lock: bool = False) -> dict[str, Any]:

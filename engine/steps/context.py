@@ -28,6 +28,7 @@ class SaleContext:
         self.catalog, self.scene, self.partner = catalog, scene, partner
         self.buyer_id = buyer_id
         self.buyer_is_locked = False           # set once the buyer's row is this transaction's
+        self.claim_token = ""                  # of a guest's order, while it is being placed
         self.first_time = True                 # False in a worker: what a step does may have been done, and undone
         self._buyer: Any = _UNREAD
         self.now_ms = clock.now_ms()

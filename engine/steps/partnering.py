@@ -5,7 +5,9 @@ from typing import Any, Mapping
 
 from .. import store
 from ..base.errors import Code, Refusal
-from ..deliver import pools
+from ..base import money, signal
+from ..config.live import live
+from ..deliver import messages, pools
 from .context import SaleContext
 from .registry import step
 
@@ -54,7 +56,24 @@ def draw_pool(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
     """Draw the charge from the partner's pool, never below its floor."""
     amount = amount_of(ctx)
     left = pools.draw(ctx.partner, amount, ctx.subject_no)
-    return {"drawn": amount, "left": left, "low": left < ctx.partner.pool.low_water}
+    mark = ctx.partner.pool.low_water
+    if left < mark <= left + amount:           # draws of a pool come one after the other: one of them crosses the mark
+        _tell_low(ctx, left, mark)
+    return {"drawn": amount, "left": left, "low": left < mark}
+
+
+def _tell_low(ctx: SaleContext, left: int, mark: int) -> None:
+    """The pool has gone below its low-water mark: a message to the partner's contact, as the live release has it."""
+    catalog, partner = live.catalog(), ctx.partner
+    signal.emit("pool.low", partner=partner.id)
+    told = (catalog.partners.get(partner.id) or partner).low_water
+    if told is None:
+        return
+    template = catalog.messages[told.template]
+    shown = [money.format_major(n, ctx.price.currency) if partner.pool.unit == "money" else str(n) for n in (left, mark)]
+    text = messages.render(template["text"][told.lang], {"partner.title": partner.title[told.lang], "pool.balance": shown[0],
+                                                         "pool.low_water": shown[1], "currency": ctx.price.currency})
+    messages.queue(ctx.subject_no, told.template, template["channel"], told.to, text)
 
 
 @step("charge.draw", "write")

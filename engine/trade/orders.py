@@ -129,6 +129,12 @@ def take_outside_number(scene_id: str, external_no: str, order_no: str) -> str:
     return store.one(OutsideNumber, scene_id=scene_id, external_no=external_no)["order_no"]
 
 
+def by_outside_number(scene_ids: list[str], external_no: str) -> str | None:
+    """The order that a shop's number stands for in one of these scenes."""
+    found = store.one(OutsideNumber, scene_id=scene_ids, external_no=external_no)
+    return found["order_no"] if found else None
+
+
 def bind(no: str, buyer_id: str) -> None:
     """The order is this buyer's from now on."""
     store.update(TradeOrder, {"buyer_id": buyer_id, "updated_at_ms": clock.now_ms()}, no=no)

@@ -5,7 +5,7 @@ from typing import Any, Callable, NamedTuple
 
 from .. import charge, runs, sale, settling, store
 from ..base import clock
-from ..deliver import charges, messages
+from ..deliver import charges, messages, outgoing
 from ..flow import executor, outbox
 from ..pay import channels, payments, refunds
 from ..trade import orders, quotes
@@ -19,6 +19,12 @@ def _advance(job: dict[str, Any]) -> None:
 @outbox.handles("message.send")
 def _send_message(job: dict[str, Any]) -> None:
     messages.send(job["subject_no"], channels.get(job["args"]["channel"]))
+
+
+@outbox.handles("notice.send")
+def _send_notice(job: dict[str, Any]) -> None:
+    channel_id = job["args"]["channel"]
+    outgoing.send(job, channels.get(channel_id), channels.common_facts(channel_id))
 
 
 @outbox.handles("payment.close")

@@ -24,7 +24,7 @@ from engine.base.errors import Code, Refusal
 from engine.config.catalog import Catalog
 from engine.config.check import check
 from engine.config.live import live
-from engine.deliver import messages, pools
+from engine.deliver import messages, outgoing, pools
 from engine.flow import executor, outbox
 from engine.pay import channels, payments
 from engine.runs import HOST
@@ -132,6 +132,7 @@ def _handlers() -> dict[str, outbox.Handler]:
             "refund.send": lambda job: settling.send_refund(job["subject_no"]) and None,
             "message.send": lambda job: messages.send(job["subject_no"], channels.get(job["args"]["channel"]))}
 
+            "notice.send": lambda job: outgoing.send(job, channels.get(job["args"]["channel"]), {}),
 
 _compiled: dict[tuple, Catalog] = {}
 

@@ -1,0 +1,189 @@
+"""Orders of shops elsewhere: they enter paid, are delivered and reported back; repeated, reordered, unknown or wrong ones
+change nothing, and a refund takes them back."""
+from __future__ import annotations
+
+import pytest
+
+from engine import store
+from engine.base import clock
+from engine.base.errors import Code
+from engine.deliver import entitlements, outgoing
+from engine.ledger import postings
+from engine.pay import notices, refunds
+from engine.shopping import apply_shop
+from engine.trade import orders
+from engine.wire import Outcome
+from tests.support.partner_files import TOLD
+from tests.support.selling import SILENT, put_live, refused, shop
+from tests.support.together import at_once, errors
+
+__all__ = ["shop"]
+
+PAID = {"shop_order_no": "T-1", "item": "7001", "quantity": 1, "amount_minor": 4000, "phone": "13800000077", "state": "succeeded"}
+
+
+@pytest.fixture
+def market(shop):
+    put_live(2, TOLD)
+    shop.outside.answers["market", "deliver"] = Outcome("succeeded", sent=True, status=200)
+    return shop
+
+
+def told(key="paid:T-1", **changes):
+    fields = {name: value for name, value in {**PAID, **changes}.items() if value is not None}
+    return apply_shop("market", fields, "notice", ("market", key, "paid"))
+
+
+def gave_back(number="F-1", key="", **changes):
+    fields = {"shop_order_no": "T-1", "channel_refund_no": number, "amount_minor": 4000, "state": "succeeded", **changes}
+    return apply_shop("market", {k: v for k, v in fields.items() if v is not None}, "notice",
+                      ("market", key or f"refunded:{number}", "refunded"))
+
+
+def sold():
+    return store.many(orders.TradeOrder, order_by="no")
+
+
+def test_a_shops_order_enters_paid_is_delivered_and_reported(market):
+    assert told() == "applied"
+    [order] = sold()
+    assert (order["state"], order["scene_id"], order["external_no"], order["payable_minor"]) == ("completed", "bazaar", "T-1", 4000)
+    assert orders.sold(order["no"])["fields"] == {"market_no": "T-1"}
+    assert len(entitlements.of_order(order["no"])) == 2
+    assert postings.balance("external_receivable:bazaar", "CNY") == 4000
+    market.work()
+    [facts] = market.outside.asked("market", "deliver")
+    assert facts["shop.order_no"] == "T-1" and facts["order.no"] == order["no"] and facts["shop.item"] == "7001"
+    assert len(facts["delivery.code"]) == 32                       # a guest's: binds the order to a buyer later
+    assert {n["state"] for n in outgoing.of_order(order["no"])} == {"told"}
+
+
+def test_a_buyer_who_is_known_by_the_phone_gets_it(market):
+    buyer = market.buyer(phone="13800000077")
+    told(quantity="2", amount_minor=8000)
+    [order] = sold()
+    assert order["buyer_id"] == buyer and {e["buyer_id"] for e in entitlements.of_order(order["no"])} == {buyer}
+    assert orders.lines(order["no"])[0]["quantity"] == 2
+    market.work()
+    assert market.outside.asked("market", "deliver")[0]["delivery.code"] == ""
+
+
+def test_repeated_under_the_same_key_or_another_it_is_sold_once(market):
+    assert [told(), told(), told(key="paid:T-1:again")] == ["applied", "repeated", "applied"]
+    assert len(sold()) == 1 and postings.balance("external_receivable:bazaar", "CNY") == 4000
+    market.work()
+    assert len(market.outside.asked("market", "deliver")) == 1
+
+
+def test_eight_deliveries_of_one_notice_at_once(market):
+    results = at_once(lambda n: told(key=f"paid:{n % 2}"), range(8))
+    assert not errors(results) and len(sold()) == 1
+
+
+@pytest.mark.parametrize("changes, why", [
+    ({"item": "9999"}, "no scene sells the product '9999'"), ({"amount_minor": 3999}, "3999 were paid"),
+    ({"quantity": 2}, "4000 were paid"), ({"quantity": "many"}, "no number of pieces"), ({"quantity": 0}, "no number of pieces"),
+    ({"currency": "USD"}, "USD"), ({"shop_order_no": None}, "names no order"), ({"quantity": 11, "amount_minor": 44000}, "can't be sold")])
+def test_what_cannot_be_taken_leaves_nothing_and_may_come_again(market, changes, why):
+    with refused(Code.NOTICE_REJECTED, why):
+        told(**changes)
+    assert sold() == [] and store.many(notices.NoticeReceived) == []
+    assert told() == "applied"                 # once it is right
+
+
+def test_a_product_that_was_unknown_is_sold_after_the_catalogue_was_mended(market):
+    with refused(Code.NOTICE_REJECTED):
+        told(item="8001")
+    put_live(3, {**TOLD, "scenes/bazaar.yaml": TOLD["scenes/bazaar.yaml"].replace('"7001"', '"8001"')})
+    assert told(item="8001") == "applied"
+
+
+def test_other_goods_under_the_same_number_are_refused(market):
+    told()
+    with refused(Code.NOTICE_REJECTED, "used for other goods"):
+        told(key="paid:other", item="7002", amount_minor=1490)
+    assert len(sold()) == 1
+
+
+def test_what_is_not_paid_yet_is_no_order(market):
+    assert told(key="pending", state="pending") == "nothing_new" and sold() == []
+    assert told() == "applied"
+
+
+def test_a_notice_that_only_names_the_order_is_asked_for(market):
+    market.outside.answers["market", "query"] = Outcome("succeeded", {
+        "shop_order_no": "T-1", "item": "7003", "quantity": 1, "amount_minor": 3333, "state": "succeeded"}, sent=True)
+    assert told(item=None, amount_minor=None, quantity=None, phone=None) == "applied"
+    assert orders.lines(sold()[0]["no"])[0]["sku"] == "book/paper"
+    market.outside.answers["market", "query"] = SILENT
+    with refused(Code.NOTICE_REJECTED, "does not say"):
+        told(key="paid:T-2", shop_order_no="T-2", item=None)
+
+
+def test_delivery_is_reported_until_the_shop_takes_it(market):
+    market.outside.answers["market", "deliver"] = [SILENT, SILENT, Outcome("succeeded", sent=True)]
+    told()
+    for _ in range(3):
+        market.work()
+        clock.advance(60)
+    assert len(market.outside.asked("market", "deliver")) == 3
+    assert [n["state"] for n in outgoing.of_order(sold()[0]["no"])] == ["told"]
+
+
+def test_a_refund_after_delivery_takes_everything_back(market):
+    told()
+    assert gave_back() == "applied"
+    [order] = sold()
+    assert (order["state"], order["refunded_minor"]) == ("refunded", 4000)
+    assert {e["state"] for e in entitlements.of_order(order["no"])} == {"revoked"}
+    assert postings.balance("external_receivable:bazaar", "CNY") == postings.balance("deferred_revenue:shop", "CNY") == 0
+    assert [gave_back(), gave_back(key="another delivery")] == ["repeated", "nothing_new"]
+    with refused(Code.NOTICE_REJECTED, "0 are left"):
+        gave_back("F-2")
+    assert told(key="paid:late") == "applied" and len(sold()) == 1 and sold()[0]["state"] == "refunded"
+
+
+def test_refunds_in_parts(market):
+    told(quantity=2, amount_minor=8000)
+    assert gave_back("F-1", amount_minor=3000) == "applied"
+    [order] = sold()
+    assert (order["state"], order["refunded_minor"]) == ("partially_refunded", 3000)
+    assert {e["state"] for e in entitlements.of_order(order["no"])} == {"active"}
+    assert gave_back("F-2", amount_minor=1000) == "applied"
+    with refused(Code.NOTICE_REJECTED, "4000 are left"):
+        gave_back("F-3", amount_minor=4001)
+    assert gave_back("F-3", amount_minor=None) == "applied"        # the rest
+    assert sold()[0]["state"] == "refunded" and [r["amount_minor"] for r in refunds.of_order(order["no"])] != []
+    assert {e["state"] for e in entitlements.of_order(order["no"])} == {"revoked"}
+
+
+def test_a_refund_that_is_faster_than_its_order_comes_again(market):
+    with refused(Code.NOTICE_REJECTED, "no order 'T-1'"):
+        gave_back()
+    assert told() == "applied" and gave_back() == "applied"
+
+
+def test_a_refund_under_way_is_none_yet(market):
+    told()
+    assert gave_back(key="refunded:F-1:begun", state="pending") == "nothing_new"
+    assert sold()[0]["state"] == "completed" and gave_back() == "applied"
+
+
+def test_eight_refunds_at_once_book_one(market):
+    told()
+    results = at_once(lambda n: gave_back(key=f"refunded:F-1:{n}"), range(8))
+    assert not errors(results) and sorted(results).count("applied") == 1
+
+
+def test_delivering_that_fails_is_left_to_a_worker(market, monkeypatch):
+    real, left = entitlements.grant, [1]
+
+    def grant(*given):
+        if left[0]:
+            left[0] -= 1
+            raise ConnectionError("the entitlement centre is away")
+        return real(*given)
+    monkeypatch.setattr(entitlements, "grant", grant)
+    assert told() == "applied" and sold()[0]["state"] == "paid"
+    market.work()
+    assert sold()[0]["state"] == "completed" and market.outside.asked("market", "deliver")
