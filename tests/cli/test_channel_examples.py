@@ -62,7 +62,7 @@ operations:
     judge: [{http: 200, eq: {code: 0}, then: succeeded}, {http: 400..499, then: failed}]
 examples:
   # compared with the documentation, page 7
-  - name: "send: the request, to the byte"
+  - name: "send: taken, page 7"
     given: {operation: send, facts: {message.no: M1, message.text: hello}}
     then: {body: "{\\"no\\":\\"M1\\",\\"text\\":\\"hello\\"}"}
 """
@@ -81,7 +81,7 @@ def test_the_authors_words_stay_and_a_second_time_changes_nothing(tiny: Path, ca
     once = tiny.read_text()
     assert once.startswith(before) and written.MARK in once
     names = [example["name"] for example in doc_of(once)["examples"]]
-    assert names.count("send: the request, to the byte") == 1 and len(names) > 4
+    assert names.count("send: taken, page 7") == 1 and len(names) > 4
     said = capsys.readouterr()
     assert "1 of your own" in said.out and "not that it is right" in said.err
     door.enter(["channel", "examples", str(tiny), "--write"])
