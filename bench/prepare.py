@@ -38,7 +38,7 @@ def choose(catalog: Catalog) -> dict[str, Any]:
     """A plain sale: a known buyer buys in our own terminal what nobody counts, and pays with parameters that the channel
     signs without a call."""
     for scene in catalog.scenes.values():
-        channel = scene.channels[0].channel_id if scene.channels else None
+        channel = scene.channels[0].id if scene.channels else None
         if (scene.login, scene.method) != ("required", "in_app") or scene.fields_schema.get("required") or channel is None:
             continue
         if wire.needs_call(wire.load(catalog.channels[channel]), "pay"):

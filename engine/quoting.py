@@ -5,8 +5,9 @@ from typing import Any, Mapping
 
 from .base import ids
 from .base.errors import Code, Refusal
-from .config.catalog import Catalog, Scene
+from .config.catalog import Catalog, Offer, Scene
 from .config.live import live
+from .pay import routing
 from .runs import hooks
 from .steps.context import SaleContext, base_facts
 from .trade import pricing, quotes
@@ -99,7 +100,12 @@ def price_of(result: Mapping[str, Any]) -> pricing.Price:
     return pricing.Price(result["currency"], result["lines"], result["discounts"], result["not_applied"])
 
 
-def payable_channels(scene: Scene, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The channels this sale could be paid through now, in the scene's order: {id, title}."""
-    return [{"id": c.channel_id, "title": dict(c.title)} for c in scene.channels
-            if c.when is None or c.when({**facts, "channel.id": c.channel_id})]
+def payable_channels(scene: Scene, facts: Mapping[str, Any], documents: Mapping[str, Any]) -> list[Offer]:
+    """What this sale could be paid by, channels and routes in the scene's order. `documents`: the channels' files."""
+    return [offer for offer in scene.channels if routing.offered(offer, facts, documents)]
+
+
+def payable_now(scene: Scene, facts: Mapping[str, Any]) -> list[Offer]:
+    """The same of the live channels, without those that do not work, as long as others do."""
+    offered = payable_channels(scene, facts, live.catalog().channels)
+    return [offer for offer in offered if routing.works(offer)] or offered

@@ -41,7 +41,7 @@ def _quote(catalog: Catalog, scene: Scene, given: Mapping[str, Any]) -> dict[str
     hooks(ctx, "quote", "check", "price")
     return {"payable_minor": ctx.price.payable_minor, "coupons": [coupon.id for coupon, _ in ctx.taken],
             "not_applied": {n["id"]: n["reason"] for n in ctx.price.not_applied},
-            "channels": [c["id"] for c in payable_channels(scene, ctx.facts())]}
+            "channels": [offer.id for offer in payable_channels(scene, ctx.facts(), catalog.channels)]}
 
 
 def _row(buyer: Mapping[str, Any]) -> dict[str, Any]:

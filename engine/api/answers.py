@@ -25,8 +25,8 @@ PROBLEM = named("Problem", thing("错误", "A refusal (RFC 9457 problem details)
         "nearest": text("最接近的词", "Did you mean this?", 200)}, additionalProperties=True)),
     "trace_id": _TRACE, "retryable": flag("可重试", "Whether the same request may succeed later")}, "*"))
 
-CHANNEL = named("PayableChannel", thing("可用支付渠道", "A channel the sale can be paid through", {
-    "id": text("渠道", "Channel", 64), "title": TITLE,
+CHANNEL = named("PayableChannel", thing("可用支付渠道", "A channel the sale can be paid through, or a route to one of several", {
+    "id": text("渠道", "Channel or route", 64), "title": TITLE,
     "needs": listed("所需信息", "What `client` must hold to pay through it", text("字段", "Field", 64))}, "*"))
 LINE = named("Line", thing("商品行", "One line", {
     "n": whole("行号", "Line number", 1), "sku": text("SKU", "SKU", 130), "product": text("商品", "Product", 64),
@@ -129,6 +129,22 @@ POOL = named("Pool", thing("资金池", "A partner's pool", {
     "available": whole("可用", "What can be drawn", 0, None), "topped_up": whole("累计充值", "Topped up", 0, None),
     "drawn": whole("累计扣减", "Drawn", 0, None), "returned": whole("累计退回", "Returned", 0, None)}, "*"))
 
+_POOL_ENTRY = named("PoolEntry", thing("资金池流水", "What went through a pool", {
+    "at": moment("时间", "When"), "kind": choice("类型", "Kind", "top_up", "draw", "return"),
+    "ref": text("单号", "The order, or the receipt of a top-up", 64), "amount": whole("数量", "In the pool's unit", 0, None),
+    "balance": whole("余额", "In the pool afterwards", None, None), "value_minor": minor("金额", "What it is worth"),
+    "charge": maybe(text("直充单", "Charge", 40)), "partner_order_no": maybe(text("合作商订单号", "Your number", 64)),
+    "items": text("商品", "What was charged: SKU*pieces", 4000, 0)}, "*"))
+STATEMENT = named("Statement", thing("日结单", "What went through a pool on one business day", {
+    "partner": text("合作商", "Partner", 64), "date": text("业务日", "Business day, YYYY-MM-DD", 10, 10),
+    "zone": text("时区", "The zone whose day it is", 64), "final": flag("已结", "The day is over; nothing can be added"),
+    "unit": choice("单位", "Unit", "money", "pieces", "heads"), "currency": CURRENCY,
+    "opening": whole("期初余额", "Opening balance", None, None), "closing": whole("期末余额", "Closing balance", None, None),
+    "topped_up": whole("充值", "Topped up", 0, None), "drawn": whole("扣减", "Drawn", 0, None),
+    "returned": whole("退回", "Returned", 0, None),
+    "posted_minor": whole("账上变动", "What the ledger posted for these entries, in your favour", None, None),
+    "entries": listed("流水", "In order", _POOL_ENTRY)}, "*"))
+
 _SCENE = {"id": text("场景", "Scene", 64), "title": TITLE, "terminal": text("端", "Terminal", 16),
           "method": text("售卖方式", "Method", 24),
           "login": choice("登录方式", "Login", "required", "guest"), "line": text("业务线", "Business line", 64), "currency": CURRENCY}
@@ -148,7 +164,8 @@ SCENE = named("Scene", thing("场景", "What can be sold here, and how", {
         "grants": listed("权益", "What a piece gives", _GRANT)}, "*"))),
     "fields": anything("场景字段", "JSON Schema of the order's extra fields"),
     "channels": listed("支付渠道", "Channels, in the order to offer them", thing("渠道", "A channel", {
-        **CHANNEL["properties"], "conditional": flag("有条件", "Only offered when its condition holds")}, "*")),
+        **CHANNEL["properties"], "conditional": flag("有条件", "Only offered when its condition holds"),
+        "route": maybe(listed("路由", "Of a route: the channels of which the engine chooses", text("渠道", "Channel", 64)))}, "*")),
     "tenders": listed("支付方式", "How orders are paid", text("方式", "Tender", 16)),
     "quote_holds_s": {"type": "number", "title": "How long a quote holds, in seconds", "x-title-zh": "报价有效期（秒）"},
     "pay_within_s": {"type": "number", "title": "How long an order waits for its payment, in seconds",

@@ -159,7 +159,7 @@ def _form(base: Schema, scene: Scene) -> dict[str, Any]:
     given["items"] = {**given["items"], "items": skus}
     if "pay" in given:
         pay = dict(given["pay"], properties=dict(given["pay"]["properties"]))
-        pay["properties"]["channel"] = {**pay["properties"]["channel"], "enum": [c.channel_id for c in scene.channels]}
+        pay["properties"]["channel"] = {**pay["properties"]["channel"], "enum": [offer.id for offer in scene.channels]}
         given["pay"] = pay
     demanded = ["fields"] if scene.fields_schema.get("required") and "items" in base["required"] else []
     if "external" in given:

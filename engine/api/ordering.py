@@ -16,7 +16,7 @@ from .once import UNFINISHED, in_flight
 from .selling import PRICING, answered
 
 CALL_GRACE_S = 5                               # beyond a call's time-out: then it was cut off, not slow
-_PAYING = (Code.CHANNEL_NOT_ALLOWED, Code.CHANNEL_UNAVAILABLE)
+_PAYING = (Code.CHANNEL_NOT_ALLOWED, Code.CHANNEL_LIMIT_REACHED, Code.CHANNEL_UNAVAILABLE)
 
 
 @endpoint("POST", "/v1/orders", "orders.place", ("提交订单", "Place an order"), scopes="sell", body=requests.ORDER, key="required",

@@ -23,10 +23,11 @@ QUOTE = named("QuoteRequest", thing("预下单请求", "A quote asked for", {
 CLIENT = thing("买家终端", "What the channel must know of the buyer's terminal", {
     "ip": text("IP 地址", "The buyer's address", 45, examples=["203.0.113.7"]),
     "openid": text("渠道内用户标识", "The buyer's id at the channel", 128),
+    "bank": text("付款银行", "The bank the buyer means to pay by, as conditions name it", 32, examples=["CMB"]),
     "return_url": text("返回地址", "Where the buyer comes back to", 1000, pattern="^https?://",
                        **{"x-expected": "an address that begins with https:// or http://"})})
 PAY = named("PayRequest", thing("支付请求", "A payment asked for", {
-    "channel": identifier("支付渠道", "The channel, one of the order's"), "client": CLIENT}, "channel"))
+    "channel": identifier("支付渠道", "The channel or route, one of the order's"), "client": CLIENT}, "channel"))
 
 ORDER = named("OrderRequest", thing("下单请求", "An order: from a quote, or from items", {
     "scene": SCENE, "quote": identifier("预下单号", "The quote; items, fields and coupons are then its own", 32),
@@ -66,6 +67,9 @@ CHARGE_UNREGISTERED = named("UnregisteredChargeRequest", thing("未注册用户�
 TOP_UP = named("TopUpRequest", thing("充值请求", "What the partner prepaid", {
     "unit": choice("单位", "The pool's unit, so that nobody takes pieces for money", "money", "pieces", "heads"),
     "amount": whole("数量", "Minor units of a money pool, otherwise pieces or heads", 1)}, "*"))
+
+CHARGE_REFUND = named("ChargeRefundRequest", thing("直充退款", "Why a charge is taken back", {
+    "reason": text("原因", "Why; the partner is told", 80)}, "*"))
 
 LIMIT = whole("每页条数", "How many at most", 1, 200, default=50)
 CURSOR = text("游标", "The `next` of the page before", 200, pattern="^[A-Za-z0-9_=-]+$")

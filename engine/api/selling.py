@@ -5,6 +5,7 @@ from typing import Any
 
 from .. import quoting, sale, store
 from ..base.errors import Code, Refusal
+from ..config.catalog import Offer
 from ..config.live import live
 from ..pay import payments
 from ..trade import orders, pricing
@@ -54,11 +55,11 @@ def create_quote(call: Call) -> Answer:
     return answered(call, call.once.run(work))
 
 
-def _offered(row: dict[str, Any]) -> list[dict[str, Any]]:
+def _offered(row: dict[str, Any]) -> list[Offer]:
     result = row["result"]
     price = pricing.Price(result["currency"], result["lines"], result["discounts"], result["not_applied"])
     scene = live.release(row["release_no"]).scene(row["scene_id"])
-    return quoting.payable_channels(scene, {**row["facts"], **pricing.facts(price)})
+    return quoting.payable_now(scene, {**row["facts"], **pricing.facts(price)})
 
 
 @endpoint("GET", "/v1/payments/{payment}", "payments.get", ("支付单", "A payment"), scopes="sell support",

@@ -60,10 +60,16 @@ class Code(enum.Enum):
     PAYMENT_UNKNOWN = ("payment_unknown", 404, False, "There is no such payment.")
     PAYMENT_IN_PROGRESS = ("payment_in_progress", 409, True, "Another payment attempt of this order is still open.")
     CHANNEL_NOT_ALLOWED = ("channel_not_allowed", 422, False, "This scene or amount can't be paid through that channel.")
+    CHANNEL_LIMIT_REACHED = ("channel_limit_reached", 409, False, "The channel has taken as much as it may today.")
     CHANNEL_UNAVAILABLE = ("channel_unavailable", 502, True, "The payment channel did not take the request.")
     TENDER_NOT_ALLOWED = ("tender_not_allowed", 422, False, "This scene can't be paid with that tender.")
     REFUND_UNKNOWN = ("refund_unknown", 404, False, "There is no such refund.")
     STATE_REFUSED = ("state_refused", 409, False, "The thing's state does not allow that move.")
+    # contracts
+    CONTRACT_UNKNOWN = ("contract_unknown", 404, False, "There is no such contract.")
+    CONTRACT_REFUSED = ("contract_refused", 422, False, "No contract can be signed for this order, here or in this way.")
+    CONTRACT_STATE = ("contract_state", 409, False, "The contract's state does not allow that.")
+    CONSENT_MISMATCH = ("consent_mismatch", 409, False, "The price that is agreed to is not the one that waits for consent.")
     # incoming notices
     NOTICE_UNKNOWN = ("notice_unknown", 404, False, "The channel declares no such notice.")
     NOTICE_REJECTED = ("notice_rejected", 400, False, "The notice could not be verified or does not match.")

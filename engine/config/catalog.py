@@ -43,7 +43,7 @@ class StepUse:
 @dataclass(frozen=True, slots=True)
 class Flow:
     """The steps of one flow of one scene (line's pipeline with the scene's overrides), in order of hooks."""
-    name: str                                  # quote · place · paid · fulfil · close · charge
+    name: str                                  # quote · place · paid · renew · fulfil …
     steps: tuple[StepUse, ...] = ()
 
     def hook(self, name: str) -> tuple[StepUse, ...]:
@@ -77,7 +77,7 @@ class Sku:
     cap_key: str = ""                          # what the cap counts: product or SKU
     deliver_parts: frozenset[str] = frozenset()  # flows its type takes part in: deliver, renew, ship …
     invoice_item: str = ""
-    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)  # its type's fields: minor, s, (count, unit)
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)  # its type's fields: minor, s, (count, unit) …
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ class Coupon:
 
 @dataclass(frozen=True, slots=True)
 class ChannelChoice:
+    """A channel that may be used, while its condition holds. `weight`: its share beside the others of a route."""
     channel_id: str
-    title: Title
     when: Condition | None = None
     weight: int = 0
 
@@ -162,7 +162,7 @@ class Scene:
     line_id: str
     currency: str
     skus: Mapping[str, Sku]                    # by "product/sku"
-    channels: tuple[ChannelChoice, ...]        # payable, in the order offered
+    channels: tuple[Offer, ...]                # payable, in the order offered
     tenders: frozenset[str]                    # channel, … ; {"pool"} for direct charge; {"external"} for shop orders
     quote_ttl_s: float
     pay_within_s: float
@@ -177,6 +177,10 @@ class Scene:
     def sku(self, key: str) -> Sku | None:
         return self.skus.get(key)
 
+    def offer(self, id: str) -> Offer | None:
+        """What a buyer chose by this name, if it is offered here."""
+        return next((offer for offer in self.channels if offer.id == id), None)
+
 
 @dataclass(frozen=True, slots=True)
 class PoolTerms:
@@ -187,10 +191,6 @@ class PoolTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class Partner:
-    """An outside company that prepaid. `prices`: "product/sku" → minor units the partner pays for a piece."""
-    id: str
-@dataclass(frozen=True, slots=True)
 class LowWater:
     """Who is told that a pool is low, by which message, in which language."""
     template: str
@@ -198,6 +198,10 @@ class LowWater:
     lang: str
 
 
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """An outside company that prepaid. `prices`: "product/sku" → minor units the partner pays for a piece."""
+    id: str
     title: Title
     mode: str                                  # new_customer · fund_pool · quantity_pool
     scenes: frozenset[str]
@@ -210,12 +214,12 @@ class LowWater:
     retry_every_s: float                       # unregistered buyers: how often, and for how long
     retry_for_s: float
     merchant_id: str
+    low_water: LowWater | None = None
+    results: Reporting | None = None           # who is told what became of a charge
 
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    low_water: LowWater | None = None
-    results: Reporting | None = None           # who is told what became of a charge
     id: str
     title: Title
     kind: str                                  # own · seller · supplier

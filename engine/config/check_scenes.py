@@ -27,7 +27,7 @@ def check_scene(world: World, vocabulary: Vocabulary, id: str, scene: Document,
         path = ("examples", number)
         faults += _check_partner_named(world, id, scene, example, path)
         faults += _check_coupons_named(example, path, coupon_ids)
-        faults += _check_answer(world, id, example["then"], (*path, "then"), None if payment else _offered(scene))
+        faults += _check_answer(world, id, example["then"], (*path, "then"), None if payment else offered_names(scene))
     faults += payment
     names = [example["name"] for example in scene.get("examples", ())]
     faults += (Fault(("examples", number, "name"), "repeated", f"another example of this scene is called {shown(name)}")
@@ -118,42 +118,7 @@ def _check_payment(world: World, vocabulary: Vocabulary, id: str, scene: Documen
     if "channel" not in tenders and "channels" in pay:
         told = "channels are offered, but `channel` is none of the tenders"
         faults.append(Fault(("pay", "channels"), "not-here", told, at_key=True))
-    return faults + _check_channels(world, id, scene, pay)
-
-
-def _check_channels(world: World, id: str, scene: Document, pay: Mapping[str, Any]) -> list[Fault]:
-    faults: list[Fault] = []
-    currency = world.currency(id)
-    seen: set[str] = set()
-    for number, choice in enumerate(pay.get("channels", ())):
-        channel_id = choice if isinstance(choice, str) else choice["use"]
-        path = ("pay", "channels", number)
-        at = path if isinstance(choice, str) else (*path, "use")
-        if channel_id in seen:
-            faults.append(Fault(at, "repeated", f"the channel {channel_id} is already offered"))
-        seen.add(channel_id)
-        channel = world.shelf.data("channels", channel_id) or {}
-        if fault := check_role(world.shelf, channel_id, "pay", at):
-            faults.append(fault)
-        elif currency and channel.get("currency", currency) != currency:
-            told = f"the channel {channel_id} does not take {currency}, in which this scene sells"
-            faults.append(Fault(at, "currency", told, found=f"currency {channel['currency']}"))
-        if isinstance(choice, dict):
-            faults += _check_offer(world, id, choice["when"], (*path, "when"))
-    return faults
-
-
-def _check_offer(world: World, id: str, when: Any, path: tuple) -> list[Fault]:
-    faults: list[Fault] = []
-    fields = world.scope_of_scene(id).fields
-    condition = checked(world.shelf, when, path, "pay", fields, world.currency(id), faults)
-    if out_of_reach(condition, [world.known[id]]):
-        faults.append(Fault(path, "unreachable", "this can never hold here, so the channel would never be offered"))
-    return faults
-
-
-def _offered(scene: Document) -> list[str]:
-    return [choice if isinstance(choice, str) else choice["use"] for choice in scene.get("pay", {}).get("channels", ())]
+    return faults + check_channels(world, id, scene)
 
 
 def _check_partner_named(world: World, id: str, scene: Document, example: Document, path: tuple) -> list[Fault]:

@@ -20,7 +20,8 @@ from .check_coupons import Reach
 from .check_partners import pool_currency
 from .check_products import declared
 from .compile_flow import flows_of, placed
-from .conditions import Condition, compile_closure, facts_named, parse
+from .compile_payment import offers_of, written_choices
+from .conditions import Condition, compile_closure, facts_named
 from .facts import FactTable
 from .kept import alike
 from .rules import RuleSet
@@ -28,8 +29,8 @@ from .vocabulary import Vocabulary
 from .world import Document, World
 
 _QUOTE_HOLDS, _PAY_WITHIN, _RETRY = "15m", "30m", {"every": "1m", "for": "30d"}
-_POOL_UNITS = {"fund_pool": "money", "quantity_pool": "pieces", "new_customer": "heads"}
 _REPORT_WAIT, _REPORT_FOR = "15s..6h", "3d"
+_POOL_UNITS = {"fund_pool": "money", "quantity_pool": "pieces", "new_customer": "heads"}
 _TENDERS = {"direct_charge": ("pool",), "ecommerce": ("external",)}
 
 
@@ -88,7 +89,10 @@ def _sku(product_id: str, product: Document, sku_id: str, sku: Document, types: 
     parts, kinds, defaults = types[type_id]
     key = f"{product_id}/{sku_id}"
     read: Mapping[str, Callable[[Any], Any]] = {"money": lambda value: money.parse_major(value, currency),
-                                                "duration": clock.parse_duration_s, "period": shape.parse_period}
+                                                "duration": clock.parse_duration_s, "period": shape.parse_period,
+                                                "durations": lambda value: tuple(map(clock.parse_duration_s, value)),
+                                                "prices": lambda value: tuple(
+                                                    (step["from"], money.parse_major(step["price"], currency)) for step in value)}
     written = {**defaults, **sku}
     extra = {name: read.get(kind, lambda value: value)(written[name])
              for name, kind in kinds.items() if name in written}
@@ -189,8 +193,8 @@ class _Scenes:
     def scene(self, id: str, scene: Document) -> Scene:
         shelf, currency, partners = self.world.shelf, self.world.currency(id), self.world.partners_of.get(id, ())
         own = self.world.fields_of_line[scene["line"]].own
-        channels = tuple(shelf.data("channels", _channel_id(choice))["title"]
-                         for choice in scene.get("pay", {}).get("channels", ()))
+        channels = tuple(shelf.data("channels", choice.channel_id)["title"]
+                         for choice in written_choices(scene) if choice.route is None)
         flows = shelf.made(flows_of, shelf.data("lines", scene["line"]), alike(scene.get("override", {})),
                            self._specs[scene["line"]], own, currency)
         return shelf.made(_scene, scene, currency, tuple(self.skus[key] for key in self.world.goods[id].keys), channels,
@@ -209,14 +213,13 @@ class _Scenes:
 def _scene(scene: Document, currency: str, skus: tuple[Sku, ...], channels: tuple[Mapping[str, str], ...],
            facts: FactTable, flows: Mapping[str, Flow], coupons: tuple[Coupon, ...], rules: RuleSet,
            partner_id: str | None) -> Scene:
-    """`channels`: the titles of those offered, in their order."""
+    """`channels`: the titles of those offered by themselves, in their order."""
     pay, own_fields = scene.get("pay", {}), scene.get("fields", {})
     return Scene(
         id=scene["id"], title=_frozen(scene["title"]), terminal=scene["terminal"], method=scene["method"],
         login=scene["login"], line_id=scene["line"], currency=currency,
         skus=MappingProxyType({sku.key: sku for sku in skus}),
-        channels=tuple(_choice(choice, title, facts, currency)
-                       for choice, title in zip(pay.get("channels", ()), channels, strict=True)),
+        channels=offers_of(pay.get("channels", ()), channels, facts, currency),
         tenders=frozenset(_TENDERS.get(scene["method"]) or pay.get("tenders", ("channel",))),
         quote_ttl_s=clock.parse_duration_s(scene.get("quote_holds", _QUOTE_HOLDS)),
         pay_within_s=clock.parse_duration_s(pay.get("within", _PAY_WITHIN)),

@@ -39,6 +39,7 @@ class SaleContext:
         self.order: dict[str, Any] | None = None
         self.price = pricing.Price(scene.currency)
         self.base: dict[str, Any] = {}
+        self.renewal: Mapping[str, Any] = {}   # {"contract", "n", "date"} of an order that renews
         self._facts: dict[str, Any] = {}
         self._facts_of: Any = None             # (price, base, the price's state) that `_facts` are of
         self.wanted_coupons: list[str] | None = None
@@ -100,12 +101,16 @@ class SaleContext:
 def base_facts(scene: Scene, buyer_id: str, buyer: Mapping[str, Any] | None, contact: Mapping[str, str],
                fields: Mapping[str, Any], partner: Partner | None, now_ms: int) -> dict[str, Any]:
     """The facts that do not depend on the price: scene, buyer, partner, time, the scene's own fields."""
-    hour, weekday, date = _local(now_ms // 60_000, settings.timezone())
     return {"scene.id": scene.id, "scene.terminal": scene.terminal, "scene.method": scene.method, "scene.login": scene.login,
             "line.id": scene.line_id, "partner.id": partner.id if partner else "", "partner.mode": partner.mode if partner else "",
-            "time.hour": hour, "time.weekday": weekday, "time.date": date,
-            "channel.id": "", "payment.bank": "",
+            **time_facts(now_ms), "channel.id": "", "payment.bank": "",
             **buyers.facts(buyer_id, buyer, contact.get("phone", "")), **_field_facts(scene, fields)}
+
+
+def time_facts(now_ms: int) -> dict[str, Any]:
+    """The facts of a moment, in the business's zone."""
+    hour, weekday, date = _local(now_ms // 60_000, settings.timezone())
+    return {"time.hour": hour, "time.weekday": weekday, "time.date": date}
 
 
 @lru_cache(maxsize=64)

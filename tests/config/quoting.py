@@ -51,7 +51,7 @@ class _Quote:
                 getattr(self, step.name)(step.params)
         declared = {name: value for name, value in self.facts(self.lines).items() if not name.startswith("fields.")}
         facts = table("pay").closed({**declared, "payable": self.payable()})
-        channels = [choice.channel_id for choice in self.scene.channels if choice.when is None or choice.when(facts)]
+        channels = [offer.id for offer in self.scene.channels if any(choice.when is None or choice.when(facts) for choice in offer.of)]
         return {"payable_minor": self.payable(), "coupons": [coupon.id for coupon in self.applied],
                 "not_applied": self.reasons, "channels": channels}
 

@@ -76,7 +76,7 @@ def of_line(line: str) -> Callable[[Scene], bool]:
 
 
 def offers(channel: str) -> Callable[[Scene], bool]:
-    return lambda scene: any(choice.channel_id == channel for choice in scene.channels)
+    return lambda scene: any(offer.id == channel for offer in scene.channels)
 
 
 EDITS = {

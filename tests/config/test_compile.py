@@ -95,11 +95,12 @@ def test_scenes_sell_what_they_say(catalog):
     assert list(catalog.scenes["shangjibao-pc"].skus) == [
         "shangjibao-vip/month", "shangjibao-vip/quarter", "shangjibao-vip/year", "shangjibao-leads/pack-100"]
     assert catalog.scenes["aiqicha-pc"].sku("aiqicha-vip/week") is None
-    choices = catalog.scenes["xunkebao-pc"].channels
-    assert [choice.channel_id for choice in choices] == ["sandbox-qr", "sandbox-page"]
+    offers = catalog.scenes["xunkebao-pc"].channels
+    assert [offer.id for offer in offers] == ["sandbox-qr", "sandbox-page"]
+    choices = [offer.of[0] for offer in offers if len(offer.of) == 1 and not offer.is_route]
     assert choices[0].when({"payable": 2000000}) and not choices[0].when({"payable": 2000001})
     assert choices[1].when is None
-    assert choices[0].title == catalog.channels["sandbox-qr"]["title"]
+    assert offers[0].title == catalog.channels["sandbox-qr"]["title"]
 
 
 def test_steps(catalog):

@@ -238,7 +238,7 @@ def _trademark(who: str, name: str) -> str:
     scene = live.catalog().scene("trademark-pc")
     fields = example_fields("trademark-pc", name)
     placed = place("trademark-pc", items=[{"sku": next(iter(scene.skus)), "quantity": 1}], buyer_id=who, fields=fields)
-    pay(placed["no"], scene.channels[0].channel_id)
+    pay(placed["no"], scene.channels[0].id)
     drain()
     return placed["no"]
 
