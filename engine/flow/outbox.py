@@ -13,6 +13,7 @@ import peewee
 from .. import store
 from ..base import clock, crash, settings, signal, trace
 
+DONE_BEFORE_COMMIT = "outbox.done_before_commit"
 ATTEMPTS_MAX = 12
 WAIT_MIN_S, WAIT_MAX_S = 1.0, 3600.0
 _log = logging.getLogger("salewright.outbox")
@@ -79,10 +80,10 @@ def stage(task: str, subject_no: str, *, delay_s: float = 0, **args: Any) -> Non
 def lease(limit: int = 20, done: Iterable[int] = ()) -> list[dict[str, Any]]:
     """Take due jobs: their due time moves to the lease's end, so that a dead worker's jobs come back by themselves. Rows of
     jobs that are `done` are removed in the same transaction."""
-    now = clock.now_ms()
-    with store.transaction():
+    now, done = clock.now_ms(), list(done)
+    with store.transaction(crash_point=DONE_BEFORE_COMMIT if done else ""):
         if done:
-            store.delete(Outbox, id=list(done))
+            store.delete(Outbox, id=done)
         jobs = store.many(Outbox, state="ready", also="due_at_ms <= ?", params=(now,), order_by="due_at_ms, id",
                           limit=limit, lock=True, skip_locked=True)
         if jobs:
@@ -107,7 +108,7 @@ def drain(limit: int = 20) -> int:
 def finish(done: list[int]) -> None:
     """Remove the rows of jobs that are done."""
     if done:
-        with store.transaction(crash_point="outbox.done_before_commit"):
+        with store.transaction(crash_point=DONE_BEFORE_COMMIT):
             store.delete(Outbox, id=done)
 
 
