@@ -1,72 +1,181 @@
 """Payment attempts: the intent is committed, the channel is called, its word is committed. Not knowing is a state."""
 from __future__ import annotations
 
+import logging
+import time
 from typing import Any, Mapping, NamedTuple
 
-from . import settling, store, wire
-from .base import clock, crash
+from . import settling, signing, store, wire
+from .base import clock, crash, signal
 from .base.errors import Code, Refusal
-from .config.catalog import Scene
+from .config.catalog import NOTHING, Scene
+from .config.live import live
 from .flow import outbox
-from .pay import channels, payments
+from .pay import channels, health, limits, payments
+from .pay.routing import Selection
 from .quoting import payable_channels
+from .steps.context import time_facts
+from .trade import orders
+
+# A buyer waits: so many channels are asked for one payment, and none after so long.
+TRIES_MAX, FALL_OVER_S = 4, 10
+_log = logging.getLogger("salewright.sale")
+
+
+class Asked(NamedTuple):
+    """What a payment is asked for: enough to ask the next channel of a route."""
+    facts: Mapping[str, Any]
+    scene: Scene
+    contact: Mapping[str, str]
+    pay_by: Mapping[str, Any]
+    lines: list[Mapping[str, Any]]
 
 
 class Attempt(NamedTuple):
-    """A payment attempt whose intent is in the open transaction."""
+    """A payment attempt whose intent is in the open transaction. `asked`: None where no other channel may be tried."""
     payment: dict[str, Any]
     needs_call: bool
     facts: dict[str, Any]
+    operation: str = "pay"
+    asked: Asked | None = None
 
 
-def begin(order: Mapping[str, Any], facts: Mapping[str, Any], scene: Scene, contact: Mapping[str, str],
-                   pay_by: Mapping[str, Any]) -> Attempt:
-    """Write the intent to pay; a channel whose pay operation only signs parameters is done with that."""
-    channel_id, client = pay_by["channel"], pay_by.get("client") or {}
-    offered = [c["id"] for c in payable_channels(scene, facts)]
-    if channel_id not in offered:
-        raise Refusal(Code.CHANNEL_NOT_ALLOWED, f"this order can't be paid through {channel_id!r}",
-                      [{"path": "channel", "found": channel_id, "expected": ", ".join(offered) or "no channel"}])
-    channel, payment_no = channels.get(channel_id), payments.new_no()
-    asked = {"payment.no": payment_no, "payment.amount_minor": order["payable_minor"],
+def begin(order: Mapping[str, Any], facts: Mapping[str, Any], scene: Scene, contact: Mapping[str, str], pay_by: Mapping[str, Any],
+          lines: list[Mapping[str, Any]] = (), tried: Mapping[str, str] = NOTHING) -> Attempt:
+    """Choose the channel and write the intent to pay, and with it that of a contract where one is to be signed; a channel
+    whose operation only makes parameters is done with that.
+
+    lines    the order's
+    pay_by   {"channel": a channel's id or a route's name, "client", "sign": how to sign (`signing.choose`)}
+    tried    channels that did not take this payment a moment ago → why
+    """
+    name, client = pay_by["channel"], pay_by.get("client") or {}
+    facts = {**facts, **time_facts(clock.now_ms()), "payment.bank": str(client.get("bank", ""))}
+    offers = {offer.id: offer for offer in payable_channels(scene, facts, live.catalog().channels)}
+    if name not in offers:
+        raise Refusal(Code.CHANNEL_NOT_ALLOWED, f"this order can't be paid through {name!r}",
+                      [{"path": "channel", "found": name, "expected": ", ".join(offers) or "no channel"}])
+    payment_no = payments.new_no()
+    selection = Selection(offers[name], facts, payment_no, order["payable_minor"], tried)
+    asked = Asked(facts, scene, contact, pay_by, lines)
+    for channel_id in selection:
+        attempt = _through(channel_id, payment_no, order, asked, selection)
+        if attempt is not None:
+            _tell(order, attempt, selection)
+            return attempt
+    raise selection.refusal()
+
+
+def _through(channel_id: str, payment_no: str, order: Mapping[str, Any], asked: Asked, selection: Selection) -> Attempt | None:
+    """Begin through one channel; None when it makes nothing for the buyer and another one may be looked at."""
+    channel, client, scene = channels.get(channel_id), asked.pay_by.get("client") or {}, asked.scene
+    facts = {"payment.no": payment_no, "payment.amount_minor": order["payable_minor"],
              "payment.currency": order["currency"], "payment.expires_at_ms": order["expires_at_ms"],
              "payment.created_at_ms": clock.now_ms(), "order.no": order["no"], "order.title": order["title"],
-             "buyer.id": order["buyer_id"], "buyer.phone": contact.get("phone", ""),
+             "buyer.id": order["buyer_id"], "buyer.phone": asked.contact.get("phone", ""),
              **{f"client.{name}": str(client.get(name, "")) for name in ("ip", "openid", "return_url")},
              **channels.common_facts(channel_id)}
-    needs_call = wire.needs_call(channel, "pay")
-    made = None if needs_call else wire.operate(channel, "pay", asked)
+    operation, line = signing.choose(channel, scene, order, asked.lines, asked.pay_by.get("sign", ""))
+    if line is not None:
+        facts = {**signing.begin(order, scene, line, channel_id, operation, payment_no), **facts}
+    route = selection.offer if selection.offer.is_route and line is None else None     # a contract is of one channel
+    needs_call = wire.needs_call(channel, operation)
+    made = None if needs_call else wire.operate(channel, operation, facts)
     if made is not None and made.state == "failed":        # nothing was made for the buyer, so nothing was begun
+        if route:
+            selection.refused(channel_id, made.reason)
+            return None
         raise Refusal(Code.CHANNEL_UNAVAILABLE, f"{channel_id} can't be paid by: {made.reason}",
                       [{"path": "channel", "found": channel_id}])
+    cause = f"pay by {channel_id}" + (f", of {route.id}" if route else "")
     payment = payments.create(order["no"], order["payable_minor"], order["currency"], kind="channel", ref=channel_id,
-                              state="created" if needs_call else "pending", cause=f"pay by {channel_id}", no=payment_no,
+                              state="created" if needs_call else "pending", cause=cause, no=payment_no,
                               expires_at_ms=order["expires_at_ms"], client=made.client if made else None)
-    return Attempt(payment, needs_call, asked)
+    return Attempt(payment, needs_call, facts, operation, asked if route else None)
+
+
+def _tell(order: Mapping[str, Any], attempt: Attempt, selection: Selection) -> None:
+    """Of a route: which channel it led to, and why not to others, for people."""
+    if not selection.offer.is_route:
+        return
+    used = attempt.payment["channel_id"]
+    signal.emit("payment.routed", route=selection.offer.id, channel=used)
+    if selection.left_out:
+        orders.add_detail(order["no"], "routed", {"payment": attempt.payment["no"], "route": selection.offer.id, "channel": used,
+                                                  "left_out": selection.left_out})
+        _log.info("%s leads to %s", selection.offer.id, used, extra={
+            "channel": used, "order": order["no"], "payment": attempt.payment["no"],
+            "left_out": "; ".join(f"{each['channel']}: {each['sentence']}" for each in selection.left_out)})
 
 
 def call(attempt: Attempt) -> dict[str, Any]:
-    """The outside call of an attempt whose intent is committed; CHANNEL_UNAVAILABLE when the channel refuses it."""
-    crash.point("pay.intent_committed")
-    outcome = wire.operate(channels.get(attempt.payment["channel_id"]), "pay", attempt.facts)
-    crash.point("pay.called")
-    return _attempted(attempt.payment["no"], outcome)
+    """The outside call of an attempt whose intent is committed; CHANNEL_UNAVAILABLE when the channel refuses it.
+
+    A route's next channel is asked in its place, and only where the first has certainly not taken the payment: not sent,
+    or refused. An outcome that nobody knows is waited for.
+    """
+    tried: dict[str, str] = {}
+    until = time.monotonic() + FALL_OVER_S
+    while True:
+        no, channel_id = attempt.payment["no"], attempt.payment["channel_id"]
+        crash.point("pay.intent_committed")
+        outcome = health.operate(channels.get(channel_id), attempt.operation, attempt.facts)
+        crash.point("pay.called")
+        if noted(no, outcome) != "failed":
+            return payments.find(no)
+        tried[channel_id] = outcome.reason or "it did not take the payment"
+        more = attempt.asked is not None and len(tried) < TRIES_MAX and time.monotonic() < until
+        following = _fall_over(attempt, tried) if more else None
+        if following is None:
+            raise Refusal(Code.CHANNEL_UNAVAILABLE, "the channel did not take the payment: " + "; ".join(tried.values()),
+                          [{"path": "payment", "found": no}])
+        if not following.needs_call:
+            return following.payment
+        attempt = following
 
 
-def clear_doubt(order_no: str, channel_id: str) -> None:
+def _fall_over(attempt: Attempt, tried: Mapping[str, str]) -> Attempt | None:
+    """The same payment through the next channel of its route; None when there is none, or nothing to pay any more."""
+    asked, failed = attempt.asked, attempt.payment
+    try:
+        with store.transaction(crash_point="pay.before_commit"):
+            order = orders.find(failed["order_no"], lock=True)
+            if order["state"] != "awaiting_payment" or order["expires_at_ms"] <= clock.now_ms():
+                return None
+            if earlier := earlier_attempt(order["no"], channels_of(asked.scene, asked.pay_by["channel"])):
+                return Attempt(earlier, False, {})     # the buyer has asked again meanwhile
+            following = begin(order, *asked, tried=tried)
+    except Refusal as refusal:
+        if refusal.code is Code.PAYMENT_IN_PROGRESS:
+            raise
+        _log.info("no other channel for %s: %s", failed["no"], refusal.message, extra={"order": failed["order_no"]})
+        return None
+    signal.emit("payment.fell_over", channel=failed["channel_id"], to=following.payment["channel_id"])
+    return following
+
+
+def channels_of(scene: Scene, name: str) -> frozenset[str]:
+    """The channels that a choice may lead to."""
+    offer = scene.offer(name)
+    return frozenset(choice.channel_id for choice in offer.of) if offer else frozenset((name,))
+
+
+def clear_doubt(order_no: str, name: str) -> None:
     """Before another attempt: ask what became of one whose call was lost, so that the buyer need not wait for a sweep."""
-    for attempt in payments.live(order_no):
-        if attempt["channel_id"] == channel_id and settling.call_is_over(attempt):
-            settling.ask_payment(attempt["no"])
+    in_doubt = [attempt for attempt in payments.live(order_no) if settling.call_is_over(attempt)]
+    if in_doubt:
+        order = orders.find(order_no)
+        among = channels_of(live.release(order["release_no"]).scene(order["scene_id"]), name)
+        for attempt in in_doubt:
+            if attempt["channel_id"] in among:
+                settling.ask_payment(attempt["no"])
 
 
-def earlier_attempt(order_no: str, channel_id: str) -> dict[str, Any] | None:
-    """The order's live attempt to go on with, if any. Attempts through other channels are told to close, and so is one
-    that has nothing to show the buyer any more."""
-    shows = wire.operation_of(channels.get(channel_id), "pay").client is not None
+def earlier_attempt(order_no: str, among: frozenset[str]) -> dict[str, Any] | None:
+    """The order's live attempt through one of these channels to go on with, if any. Attempts through others are told to
+    close, and so is one that has nothing to show the buyer any more."""
     for attempt in payments.live(order_no):
-        lost = attempt["state"] == "pending" and shows and attempt["client"] is None   # with the answer to its call
-        if attempt["channel_id"] != channel_id or lost:
+        if attempt["channel_id"] not in among or attempt["state"] == "pending" and _lost(attempt):
             outbox.stage("payment.close", attempt["no"], channel=attempt["channel_id"])
         elif attempt["state"] == "pending":
             return attempt
@@ -76,24 +185,31 @@ def earlier_attempt(order_no: str, channel_id: str) -> dict[str, Any] | None:
     return None
 
 
+def _lost(attempt: Mapping[str, Any]) -> bool:
+    """Whether what the buyer was to be shown was lost with the answer to the call."""
+    channel = channels.get(attempt["channel_id"])
+    return attempt["client"] is None and wire.operation_of(channel, signing.operation_of(channel)).client is not None
+
+
 _AFTER_PAY = {"pending": "pending", "accepted": "pending", "succeeded": "pending", "failed": "failed", "busy": "failed",
               "closed": "failed"}
 
 
-def _attempted(payment_no: str, outcome: Any) -> dict[str, Any]:
-    """What the channel said to a pay call. Not knowing is a state of its own, never a failure."""
+def noted(payment_no: str, outcome: Any, unsent: str = "") -> str | None:
+    """Commit a channel's first word on a payment; returns the payment's state by it, None when a notice was faster.
+    `unsent` stands before the reason of a failure that never reached the channel's books."""
     state = _AFTER_PAY.get(outcome.state, "unknown")
+    reason = f"{unsent if state == 'failed' and (not outcome.sent or outcome.state == 'busy') else ''}{outcome.reason}"
     with store.transaction():
         row = payments.find(payment_no, lock=True)
         first_word = row["state"] == "created"             # a notice may have been faster
         if first_word:
-            store.move(payments.PAYMENT, payment_no, state, outcome.reason or "channel answered", row=row,
-                       client=outcome.client or None, reason=outcome.reason or None,
+            store.move(payments.PAYMENT, payment_no, state, reason or "channel answered", row=row,
+                       client=outcome.client or None, reason=reason or None, **({} if state != "failed" else {"ask_at_ms": None}),
                        channel_no=outcome.fields.get("channel_no"))
+            if state == "failed":
+                limits.give_back(row)
     crash.point("pay.outcome_committed")
     if outcome.state == "succeeded":           # paid at once: the fact takes the same way as a notice
         settling.apply_payment(payment_no, {"state": "succeeded", **outcome.fields}, "answer to pay")
-    if first_word and state == "failed":
-        raise Refusal(Code.CHANNEL_UNAVAILABLE, f"the channel did not take the payment: {outcome.reason}",
-                      [{"path": "payment", "found": payment_no}])
-    return payments.find(payment_no)
+    return state if first_word else None

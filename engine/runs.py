@@ -40,7 +40,7 @@ def context_of_order(order: dict[str, Any]) -> SaleContext:
     ctx = SaleContext(order["no"], catalog, scene, order["buyer_id"], partner)
     price = sold["price"]
     ctx.order, ctx.base, ctx.fields = order, sold["facts"], sold["fields"]
-    ctx.contact, ctx.lang = sold["contact"], sold["lang"]
+    ctx.contact, ctx.lang, ctx.renewal = sold["contact"], sold["lang"], sold.get("renewal", {})
     ctx.price = pricing.Price(price["currency"], price["lines"], price["discounts"], price["not_applied"])
     ctx.chosen = [(scene.skus[line["sku"]], line["quantity"]) for line in price["lines"]]
     return ctx
@@ -64,7 +64,7 @@ def end_state(ctx: SaleContext) -> str:
     """Where an order goes when its paid flow is done. With work orders in its scene it is fulfilling until the last of
     them is done, and then its fulfil flow runs; that may be at once, when people were faster than the buyer's money."""
     opens_work = any(STEPS[use.name].spec.opens_work for flow in ("place", "paid") for use in ctx.scene.flows[flow].steps)
-    if not opens_work:
+    if not opens_work or ctx.renewal:
         return "completed"
     if not work_orders.unfinished(ctx.subject_no):
         _schedule_fulfil(ctx)

@@ -80,7 +80,7 @@ def place(scene_id: str, *, quote_no: str = "", items: Items | None = None, buye
             _paid_elsewhere(ctx, order, external, inline)
         elif order["payable_minor"] == 0:
             settling.settle_free(ctx)
-        attempt = paying.begin(ctx.order, ctx.facts(), ctx.scene, ctx.contact, pay_by) \
+        attempt = paying.begin(ctx.order, ctx.facts(), ctx.scene, ctx.contact, pay_by, ctx.price.lines) \
             if pay_by and ctx.order["state"] == "awaiting_payment" else None
         order = dict(ctx.order, claim_token=claim_token, payment=attempt.payment if attempt else None,
                      price=ctx.price.result())
@@ -105,6 +105,11 @@ def _expect(expected_minor: int | None, price: pricing.Price) -> None:
 def write_order(ctx: SaleContext, claim_token: str, *, external_no: str = "", expires_in_s: float | None = None) -> dict[str, Any]:
     """Hooks place.check, place.hold and place.break_down around writing the order with its snapshot; sets `ctx.order`."""
     hooks(ctx, "place", "check", "hold", "break_down")
+    return keep_order(ctx, claim_token, external_no, expires_in_s or ctx.scene.pay_within_s)
+
+
+def keep_order(ctx: SaleContext, claim_token: str, external_no: str, expires_in_s: float) -> dict[str, Any]:
+    """Stage the order's row, lines and snapshot; sets `ctx.order`. One that renews a contract says so in its snapshot."""
     scene, price, now = ctx.scene, ctx.price, ctx.now_ms
     ctx.order = {
         "no": ctx.subject_no, "scene_id": scene.id, "line_id": scene.line_id, "release_no": ctx.release_no,
@@ -114,11 +119,12 @@ def write_order(ctx: SaleContext, claim_token: str, *, external_no: str = "", ex
         "currency": price.currency, "subtotal_minor": price.subtotal_minor, "payable_minor": price.payable_minor,
         "refunded_minor": 0, "quote_no": ctx.order["quote_no"], "external_no": external_no,
         "title": _title(ctx), "trace_id": trace.trace_id(), "created_at_ms": now,
-        "expires_at_ms": now + int((expires_in_s or scene.pay_within_s) * 1000), "paid_at_ms": None, "ended_at_ms": None,
+        "expires_at_ms": now + int(expires_in_s * 1000), "paid_at_ms": None, "ended_at_ms": None,
         "updated_at_ms": now}
     orders.write(ctx.order, price.lines, {
         "facts": ctx.base, "price": price.result(), "fields": dict(ctx.fields), "contact": dict(ctx.contact),
-        "lang": ctx.lang, "accounts": settling.accounts_of(ctx)}, f"scene {scene.id}")
+        "lang": ctx.lang, "accounts": settling.accounts_of(ctx), **({"renewal": ctx.renewal} if ctx.renewal else {})},
+                 f"scene {scene.id}")
     return ctx.order
 
 
@@ -168,9 +174,9 @@ def pay(order_no: str, channel_id: str, client: Mapping[str, Any] | None = None,
         sold = orders.sold(order_no)
         facts = {**sold["facts"], **pricing.facts(quoting.price_of(sold["price"]))}
         scene = live.release(order["release_no"]).scene(order["scene_id"])
-        earlier = paying.earlier_attempt(order_no, channel_id)
+        earlier = paying.earlier_attempt(order_no, paying.channels_of(scene, channel_id))
         attempt = paying.Attempt(earlier, False, {}) if earlier else paying.begin(
-            order, facts, scene, sold["contact"], {"channel": channel_id, "client": client or {}})
+            order, facts, scene, sold["contact"], {"channel": channel_id, "client": client or {}}, sold["price"]["lines"])
         if remember:
             remember(attempt.payment)
     return paying.call(attempt) if attempt.needs_call else attempt.payment

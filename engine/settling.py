@@ -16,12 +16,15 @@ from .flow import outbox
 from .flow.step import StepError
 from .ledger import chart
 from .ledger.postings import Move, post
-from .pay import channels, notices, payments, refunds
+from .deliver import entitlements
+from .pay import channels, contracts, health, limits, notices, payments, refunds
 from .runs import context_of_order, deliver, move_on
 from .steps.context import SaleContext
 from .trade import coupons, orders
 
+NEVER_HEARD = "the channel never heard of it"
 CALL_MARGIN_S = 3                              # added to a call's time-out before it counts as over
+_PAYING = ("pay", "pay_and_sign", "sign", "withhold")
 _log = logging.getLogger("salewright.sale")
 
 
@@ -130,6 +133,7 @@ def _apply(order: dict[str, Any], payment: dict[str, Any], fields: Mapping[str, 
     if state in ("failed", "closed") and payment["state"] in payments.LIVE:
         store.move(payments.PAYMENT, payment["no"], state, cause, row=payment, ask_at_ms=None,
                    reason=fields.get("reason") or cause)
+        limits.give_back(payment)
         return "applied"
     if state == "pending" and payment["state"] == "unknown":
         store.move(payments.PAYMENT, payment["no"], "pending", cause, row=payment)
@@ -150,11 +154,32 @@ def _succeeded(order: dict[str, Any], payment: dict[str, Any], fields: Mapping[s
                succeeded_at_ms=fields.get("paid_at_ms") or clock.now_ms(),
                surplus_minor=0 if keeps else payment["amount_minor"])
     payment["channel_no"] = fields.get("channel_no") or payment["channel_no"]
+    if payment["state"] in ("failed", "closed"):
+        limits.count_all_the_same(payment["channel_id"], payment["no"], payment["amount_minor"])
     if keeps:
-        settle(context_of_order(order), payment, inline)
+        ctx = context_of_order(order)
+        _period_paid(ctx, payment)
+        settle(ctx, payment, inline, "renew" if ctx.renewal else "paid")
     else:
         _send_back(payment, f"order is {order['state']} already")
     return "applied"
+
+
+def _period_paid(ctx: SaleContext, payment: Mapping[str, Any]) -> None:
+    """What pays an order that is signed for, or renews, pays a period of its contract; what grace lengthened ends as it did."""
+    if not any("renew" in sku.deliver_parts for sku, _ in ctx.chosen):
+        return
+    found = contracts.periods_of_order(ctx.subject_no)
+    # A renewal has one; of several attempts to sign it is the one that is paid, or whose deduction was tried before.
+    period = next((p for p in found if p["payment_no"] == payment["no"]),
+                  next((p for p in found if p["n"] > 1 or p["state"] in ("deducting", "failed")), None))
+    if period is None:
+        return
+    contract = contracts.find(period["contract_no"], lock=True)
+    period = contracts.period(contract["no"], period["n"], lock=True)
+    if contract["state"] in contracts.HELD and period["state"] in contracts.OPEN:
+        entitlements.shorten(period["bridged"] or ())
+        contracts.paid(contract, period, payment["no"])
 
 
 def _paid_twice(payment: dict[str, Any], fields: Mapping[str, Any]) -> str:
@@ -193,12 +218,12 @@ def ask_payment(payment_no: str) -> str:
         payments.asked(payment)                # beforehand: an answer that stuns us must not be asked for again at once
     channel = channels.get(payment["channel_id"])
     if wire.declares(channel, "query"):
-        outcome = wire.operate(channel, "query", _payment_facts(payment))
+        outcome = health.operate(channel, "query", _payment_facts(payment))
         said = _said(outcome, "payment_no", "channel_no")
         if said in ("succeeded", "failed", "closed", "pending"):
             apply_payment(payment_no, {**outcome.fields, "state": said}, "asked the channel")
         elif said == "absent" and call_is_over(payment):
-            apply_payment(payment_no, {"state": "failed", "reason": "the channel never heard of it"}, "asked the channel")
+            apply_payment(payment_no, {"state": "failed", "reason": NEVER_HEARD}, "asked the channel")
     return payments.find(payment_no)["state"]
 
 
@@ -214,7 +239,8 @@ def call_is_over(payment: Mapping[str, Any]) -> bool:
     answered, and only waits for the buyer.)"""
     if payment["state"] not in ("created", "unknown"):
         return False
-    timeout_s = wire.operation_of(channels.get(payment["channel_id"]), "pay").timeout_s
+    channel = channels.get(payment["channel_id"])
+    timeout_s = max(channel.operations[name].timeout_s for name in _PAYING if wire.declares(channel, name))
     return clock.now_ms() - payment["created_at_ms"] > (timeout_s + CALL_MARGIN_S) * 1000
 
 
@@ -225,7 +251,7 @@ def close_payment(payment_no: str) -> None:
         return
     channel = channels.get(payment["channel_id"])
     if wire.declares(channel, "close"):
-        outcome = wire.operate(channel, "close", _payment_facts(payment))
+        outcome = health.operate(channel, "close", _payment_facts(payment))
         if outcome.state not in ("succeeded", "closed", "absent"):
             if ask_payment(payment_no) in payments.LIVE:
                 raise outbox.Later(30, f"not closed yet: {outcome.reason}")
@@ -259,9 +285,9 @@ def send_refund(refund_no: str) -> str:
             store.move(refunds.REFUND, refund_no, "processing", "sent to the channel", row=refund)
     crash.point("refund.intent_committed")
     channel, facts = channels.get(refund["channel_id"]), _refund_facts(refund)
-    outcome = wire.operate(channel, "refund_query", facts) if in_doubt and wire.declares(channel, "refund_query") else None
+    outcome = health.operate(channel, "refund_query", facts) if in_doubt and wire.declares(channel, "refund_query") else None
     if outcome is None or outcome.state == "absent":
-        outcome = wire.operate(channel, "refund", facts)
+        outcome = health.operate(channel, "refund", facts)
         said = outcome.state if outcome.sent or outcome.state != "failed" else "unsent"      # then it is sent later
     else:
         said = _said(outcome, "refund_no", "channel_refund_no")

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from .. import wire
+from .. import signing, wire
 from ..base.clock import rfc3339
-from ..config.catalog import Scene
+from ..config.catalog import Offer, Scene
+from ..deliver.statements import Statement
 from ..pay import channels
 
 Row = Mapping[str, Any]
@@ -21,7 +22,9 @@ def scene(scene: Scene, release_no: int) -> dict[str, Any]:
     return {**scene_brief(scene), "release": release_no, "skus": [_sku(sku) for sku in scene.skus.values()],
             "fields": scene.fields_schema, "tenders": sorted(scene.tenders), "quote_holds_s": scene.quote_ttl_s,
             "pay_within_s": scene.pay_within_s, "channels": [
-                {**_channel(c.channel_id, c.title), "conditional": c.when is not None} for c in scene.channels]}
+                {**_offer(offer), "conditional": all(choice.when is not None for choice in offer.of),
+                 "route": [choice.channel_id for choice in offer.of] if offer.is_route else None}
+                for offer in scene.channels]}
 
 
 def _sku(sku: Any) -> dict[str, Any]:
@@ -32,18 +35,22 @@ def _sku(sku: Any) -> dict[str, Any]:
                 for g in sku.grants]}
 
 
-def _channel(channel_id: str, title: Mapping[str, str]) -> dict[str, Any]:
-    needs = wire.needs_facts(channels.get(channel_id), "pay")
-    return {"id": channel_id, "title": dict(title),
+def _offer(offer: Offer) -> dict[str, Any]:
+    """What a channel needs of the buyer's terminal; a route needs what any of its channels does."""
+    needs: set[str] = set()
+    for choice in offer.of:
+        channel = channels.get(choice.channel_id)
+        needs |= wire.needs_facts(channel, signing.operation_of(channel))
+    return {"id": offer.id, "title": dict(offer.title),
             "needs": sorted(name.removeprefix(_CLIENT) for name in needs if name.startswith(_CLIENT))}
 
 
-def quote(row: Row, offered: Iterable[Row]) -> dict[str, Any]:
-    """offered: [{id, title}] of the channels it could be paid through."""
+def quote(row: Row, offered: Iterable[Offer]) -> dict[str, Any]:
+    """offered: what it could be paid by."""
     result = row["result"]
     return {"no": row["no"], "scene": row["scene_id"], "release": row["release_no"], **_sums(result),
             "lines": result["lines"], "discounts": result["discounts"], "not_applied": result["not_applied"],
-            "channels": [_channel(c["id"], c["title"]) for c in offered], "created_at": rfc3339(row["created_at_ms"]),
+            "channels": [_offer(offer) for offer in offered], "created_at": rfc3339(row["created_at_ms"]),
             "expires_at": rfc3339(row["expires_at_ms"])}
 
 
@@ -120,6 +127,15 @@ def charge(row: Row) -> dict[str, Any]:
             "buyer": row["buyer_id"] or None, "amount": row["amount"], "reason": row["reason"], "tries": row["tries"],
             "try_at": rfc3339(row["try_at_ms"]), "give_up_at": rfc3339(row["give_up_at_ms"]),
             "created_at": rfc3339(row["created_at_ms"])}
+
+
+def statement(made: Statement) -> dict[str, Any]:
+    return {"partner": made.partner_id, "date": made.date, "zone": made.zone, "final": made.final, "unit": made.unit,
+            "currency": made.currency, "opening": made.opening, "closing": made.closing, "topped_up": made.topped_up,
+            "drawn": made.drawn, "returned": made.returned, "posted_minor": made.posted_minor, "entries": [
+                {"at": rfc3339(e["at_ms"]), "kind": e["kind"], "ref": e["ref"], "amount": e["amount"], "balance": e["balance"],
+                 "value_minor": e["value_minor"], "charge": e["charge_no"], "partner_order_no": e["partner_order_no"],
+                 "items": e["items"]} for e in made.entries]}
 
 
 def pool(partner_id: str, row: Row) -> dict[str, Any]:

@@ -20,7 +20,15 @@ _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "money": ("an amount, e.g. 9.90", lambda value: isinstance(value, (str, int, Decimal)) and _parses("money", value)),
     "duration": ("a duration, e.g. 30m", lambda value: isinstance(value, str) and _parses("duration", value)),
     "period": ("a period, e.g. 1 month", lambda value: isinstance(value, str) and _parses("period", value)),
+    "durations": ("a list of durations, e.g. [4h, 1d]", lambda value: isinstance(value, list) and all(
+        isinstance(each, str) and _parses("duration", each) for each in value)),
+    "prices": ("a list of steps, e.g. [{from: 4, price: 29.00}], each from a later period",
+               lambda value: isinstance(value, list) and _steps_up(value)),
 }
+# What renewing needs to know of a SKU: a type that takes part in it declares these, each of this type.
+RENEWAL = {"renews_every": "period", "renewal_price": "money", "notice_before": "duration", "retry": "durations",
+           "grace": "duration", "suspends_for": "duration"}
+RENEWAL_MAY = {"price_steps": "prices"}
 
 
 def _parses(form: str, value: Any) -> bool:
@@ -29,6 +37,15 @@ def _parses(form: str, value: Any) -> bool:
         return not isinstance(value, bool)
     except ValueError:
         return False
+
+
+def _steps_up(steps: list[Any]) -> bool:
+    """Whether price steps are well made: {from, price} each, from the second period on, each later than the one before."""
+    if not all(isinstance(step, Mapping) and set(step) == {"from", "price"} and _KINDS["integer"][1](step["from"])
+               and _KINDS["money"][1](step["price"]) for step in steps):
+        return False
+    starts = [step["from"] for step in steps]
+    return starts == sorted(set(starts)) and all(start >= 2 for start in starts)
 
 
 def declared(type_: Document) -> dict[str, Document]:
@@ -42,6 +59,8 @@ def check_type(type_: Document) -> list[Fault]:
     faults += (Fault(("allows", name), "repeated", f"{name} is required already", at_key=True)
                for name in type_.get("allows", {}) if name in type_.get("requires", {}))
     fields = declared(type_)
+    if "renew" in type_["takes_part_in"]:
+        faults += _renewal_fields(fields, type_)
     for name, value in type_.get("defaults", {}).items():
         if name not in fields:
             faults.append(Fault(("defaults", name), "unknown-key", f"the type has no field {shown(name)}", at_key=True,
@@ -49,6 +68,17 @@ def check_type(type_: Document) -> list[Fault]:
         else:
             faults += _check_value(fields[name], name, value, ("defaults", name), "CNY")
     return faults
+
+
+def _renewal_fields(fields: Mapping[str, Document], type_: Document) -> Iterator[Fault]:
+    for name, kind in {**RENEWAL, **RENEWAL_MAY}.items():
+        if name in fields and fields[name]["type"] != kind:
+            section = "requires" if name in type_.get("requires", {}) else "allows"
+            yield Fault((section, name, "type"), "type", f"{name} of a type that renews is of type {kind}",
+                        found=fields[name]["type"], expected=kind)
+        elif name in RENEWAL and name not in type_.get("requires", {}):
+            yield Fault(("takes_part_in",), "missing-key", f"a type that renews requires {name} of its SKUs",
+                        expected=f"requires: {{{name}: {{type: {kind}, …}}}}")
 
 
 def check_product(world: World, id: str, product: Document) -> list[Fault]:
@@ -115,6 +145,9 @@ def _check_value(field: Document, name: str, value: Any, path: tuple, currency: 
         yield Fault(path, "type", f"{name} is of type {field['type']}", found=shown(value), expected=expected)
     elif field["type"] == "money":
         yield from precision(value, currency, path)
+    elif field["type"] == "prices":
+        for number, each in enumerate(value):
+            yield from precision(each["price"], currency, (*path, number, "price"))
     elif "one_of" in field and value not in field["one_of"]:
         yield Fault(path, "choice", f"{name} can't be this", shown(value), either(field["one_of"]),
                     nearest_word(value, map(str, field["one_of"])))

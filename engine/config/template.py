@@ -28,6 +28,14 @@ FLOWS: dict[str, tuple[Hook, ...]] = {
         Hook("deliver", "after the money is in the ledger: what the buyer gets"),
         Hook("tell", "messages; the order is already delivered"),
     ),
+    "renew": (
+        Hook("announce", "before each deduction, as early as the product says: the buyer is told"),
+        Hook("fail", "a deduction failed; the schedule goes on"),
+        Hook("suspend", "the grace is over and nothing was paid"),
+        Hook("end", "the contract is over, whoever ended it"),
+        Hook("deliver", "after a deduction is in the ledger: the next period"),
+        Hook("tell", "messages of a renewal; the period is already delivered"),
+    ),
     "fulfil": (
         Hook("deliver", "after all work orders of a paid order are done"),
         Hook("tell", "messages of fulfilment"),

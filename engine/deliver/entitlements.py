@@ -5,7 +5,8 @@ a quota begin at once, since a quota is used beside another.
 """
 from __future__ import annotations
 
-from typing import Any, Sequence
+from types import MappingProxyType
+from typing import Any, Iterable, Mapping, Sequence
 
 import peewee
 
@@ -13,6 +14,7 @@ from .. import store
 from ..base import clock, ids, settings
 from ..base.errors import Code, Refusal
 
+NOTHING: Mapping[str, int] = MappingProxyType({})
 UNITS = ("day", "week", "month", "quarter", "year")
 
 
@@ -54,13 +56,14 @@ ENTITLEMENT = store.Machine("entitlement", Entitlement, "no", initial=("active",
     "active": ("revoked",), "revoked": ("active",)}, titles={"zh": "权益", "en": "Entitlement"})
 
 
-def grant(order_no: str, buyer_id: str, wanted: list[dict[str, Any]],
-          earlier: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+def grant(order_no: str, buyer_id: str, wanted: list[dict[str, Any]], earlier: Sequence[dict[str, Any]] = (),
+          onward: Mapping[str, int] = NOTHING, anchor_day: int | None = None) -> list[dict[str, Any]]:
     """Stage an order's entitlements in the open transaction; returns those that were granted.
 
     wanted    {line_n, grant_n, right, count, unit, quota, pieces}; several pieces lengthen the period, or the quota where
               there is one
     earlier   what the order was granted before: it stands, or begins again when it was revoked
+    onward    right → the end it goes on from, whatever the time is (a renewal); `anchor_day` is the day its months begin on
     """
     now, zone = clock.now_ms(), settings.timezone()
     ends = _current_ends(buyer_id) if buyer_id and any(w["quota"] is None for w in wanted) else {}
@@ -71,8 +74,10 @@ def grant(order_no: str, buyer_id: str, wanted: list[dict[str, Any]],
         if before and before["state"] == "active":
             continue
         timed = w["quota"] is None
-        starts = max(now, ends.get(w["right"], 0)) if timed else now
-        stops = clock.add_period(starts, w["count"] * (w["pieces"] if timed else 1), w["unit"], zone)
+        begins = onward.get(w["right"], now)
+        starts = max(begins, ends.get(w["right"], 0)) if timed else begins
+        anchor = anchor_day if starts == onward.get(w["right"]) else None
+        stops = clock.add_period(starts, w["count"] * (w["pieces"] if timed else 1), w["unit"], zone, anchor)
         if timed:
             ends[w["right"]] = stops
         row = {"no": ids.new_no("E"), "order_no": order_no, "line_n": w["line_n"], "grant_n": w["grant_n"],
@@ -101,6 +106,20 @@ def revoke(order_no: str, cause: str) -> int:
     for row in rows:
         store.move(ENTITLEMENT, row["no"], "revoked", cause, row=row)
     return len(rows)
+
+
+def lengthen(order_no: str, until_ms: int) -> list[list[Any]]:
+    """Let an order's entitlements that end before `until_ms` go on until then; returns [[no, its own end], …] for `shorten`."""
+    rows = store.many(Entitlement, order_no=order_no, state="active", also="ends_at_ms < ?", params=(until_ms,), lock=True)
+    for row in rows:
+        store.update(Entitlement, {"ends_at_ms": until_ms, "updated_at_ms": clock.now_ms()}, no=row["no"])
+    return [[row["no"], row["ends_at_ms"]] for row in rows]
+
+
+def shorten(lengthened: Iterable[Sequence[Any]]) -> None:
+    """Back to their own ends."""
+    for no, ends_at_ms in lengthened:
+        store.update(Entitlement, {"ends_at_ms": ends_at_ms, "updated_at_ms": clock.now_ms()}, no=no)
 
 
 def bind(order_no: str, buyer_id: str) -> int:

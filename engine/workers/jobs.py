@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple
 
-from .. import charge, runs, sale, settling, store
+from .. import charge, renewing, runs, sale, settling, signing, store
 from ..base import clock
 from ..deliver import charges, messages, outgoing
 from ..flow import executor, outbox
@@ -37,6 +37,16 @@ def _send_refund(job: dict[str, Any]) -> None:
     settling.send_refund(job["subject_no"])
 
 
+@outbox.handles("contract.advance")
+def _advance_contract(job: dict[str, Any]) -> None:
+    renewing.advance(job["subject_no"])
+
+
+@outbox.handles("contract.unsign")
+def _unsign(job: dict[str, Any]) -> None:
+    signing.unsign(job["subject_no"])
+
+
 class Overdue(NamedTuple):
     """due(limit) → numbers of what is overdue; do(number): what to do with one, harmless when it is done already."""
     name: str
@@ -45,9 +55,11 @@ class Overdue(NamedTuple):
 
 
 def _unpaid(limit: int) -> list[str]:
-    """Orders whose time to pay is over. A direct charge's order is its charge's business."""
+    """Orders whose time to pay is over. A direct charge's order is its charge's business; a renewal's (the only ones that
+    were not quoted) its contract's."""
     found = store.many(orders.TradeOrder, columns=("no",), state="awaiting_payment",
-                       also="expires_at_ms <= ? AND NOT EXISTS (SELECT 1 FROM charge WHERE charge.order_no = trade_order.no)",
+                       also="expires_at_ms <= ? AND quote_no <> '' AND NOT EXISTS (SELECT 1 FROM charge WHERE "
+                            "charge.order_no = trade_order.no)",
                        params=(clock.now_ms(),), order_by="expires_at_ms", limit=limit)
     return [row["no"] for row in found]
 
@@ -63,5 +75,6 @@ OVERDUE = (
     Overdue("payment", payments.due_to_ask, settling.ask_payment),
     Overdue("refund", refunds.due, settling.send_refund),
     Overdue("flow", executor.overdue, lambda no: executor.advance(no, runs.HOST)),
+    Overdue("contract", lambda limit: ["all that are due"], lambda _: renewing.scan()),
     Overdue("charge", lambda limit: [row["no"] for row in charges.due(limit)], charge.complete),
 )

@@ -17,7 +17,7 @@ from typing import Any, Callable, Mapping
 
 import pytest
 
-from engine import sale, settling, startup, store, wire
+from engine import renewing, sale, settling, signing, startup, store, wire
 from engine.audit import invariants
 from engine.base import clock, ids
 from engine.base.errors import Code, Refusal
@@ -129,10 +129,12 @@ class Shop:
 def _handlers() -> dict[str, outbox.Handler]:
     return {"flow.advance": lambda job: executor.advance(job["subject_no"], HOST) and None,
             "payment.close": lambda job: settling.close_payment(job["subject_no"]),
+            "contract.advance": lambda job: renewing.advance(job["subject_no"]),
+            "contract.unsign": lambda job: signing.unsign(job["subject_no"]),
             "refund.send": lambda job: settling.send_refund(job["subject_no"]) and None,
+            "notice.send": lambda job: outgoing.send(job, channels.get(job["args"]["channel"]), {}),
             "message.send": lambda job: messages.send(job["subject_no"], channels.get(job["args"]["channel"]))}
 
-            "notice.send": lambda job: outgoing.send(job, channels.get(job["args"]["channel"]), {}),
 
 _compiled: dict[tuple, Catalog] = {}
 
