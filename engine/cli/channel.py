@@ -38,9 +38,9 @@ def _make(file, write: bool) -> int:
     from .channels import written
     from .channels.imagined import imagine
 
-    imagined = imagine(file.doc)
-    own = written.own_names(file.text, file.doc)
-    held = {example["name"]: example for example in file.doc.get("examples", ())
+    imagined = imagine(file.doc, file.base)
+    own = written.own_names(file.text, file.own)
+    held = {example["name"]: example for example in file.own.get("examples", ())
             if example["name"] not in own and not run_example(imagined.doc, example)}
     made = [held.get(example["name"], example) for example in imagined.examples if example["name"] not in own]
     if write:
@@ -59,11 +59,12 @@ def _make(file, write: bool) -> int:
 def _missing(file) -> int:
     from ..wire import mutants
 
+    tried = [edit.path for edit in mutants.edits(file.doc) if file.writes(edit.path)]
     count = 0
     for survivor in mutants.survivors(file.doc):
-        count += 1
-        print(f"{file.place(survivor.path)}: no example notices: {survivor.name}")
-    tried = sum(1 for _ in mutants.mutants(file.doc))
-    print(f"{tried} changes tried, {count} unnoticed" + (": add an example that tells each from the file, or take out what says "
-                                                       "nothing" if count else ""), file=sys.stderr)
+        if file.writes(survivor.path):
+            count += 1
+            print(file.problem(survivor.path, f"no example notices: {survivor.name}", "unnoticed"))
+    print(f"{len(tried)} changes tried, {count} unnoticed" + (
+        ": add an example that tells each from the file, or take out what says nothing" if count else ""), file=sys.stderr)
     return 1 if count else 0

@@ -56,7 +56,10 @@ def found_by(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
     if "notice" in given:
         return _notice(ch, given)
     if "answer_to" in given:
-        status, headers, body = notices.answer(ch, given["answer_to"], given["verdict"], given.get("reason", ""))
+        try:
+            status, headers, body = notices.answer(ch, given["answer_to"], given["verdict"], given.get("reason", ""))
+        except NoticeRejected as error:
+            raise WireError(error.reason) from None
         return {"status": status, "headers": headers, "body": body.decode()}
     raise WireError("given: say operation, notice or answer_to")
 

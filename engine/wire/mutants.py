@@ -82,10 +82,14 @@ def _differs(doc: dict[str, Any], examples: list[dict[str, Any]]) -> Iterator[bo
 
 # --- making them
 
+def edits(doc: dict[str, Any]) -> list[Edit]:
+    """Every change that is made, on a copy."""
+    return list(_edits(copy.deepcopy({part: doc[part] for part in PROTOCOL if part in doc})))
+
+
 def _changed(doc: dict[str, Any]) -> Iterator[tuple[Edit, dict[str, Any]]]:
     protocol = {part: doc[part] for part in PROTOCOL if part in doc}
-    count = sum(1 for _ in _edits(copy.deepcopy(protocol)))
-    for number in range(count):
+    for number in range(len(edits(doc))):
         changed = copy.deepcopy(protocol)
         for at, edit in enumerate(_edits(changed)):
             if at == number:

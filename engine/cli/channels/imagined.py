@@ -10,14 +10,15 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ...base import clock
+from ...wire import run_example
 from .collecting import Collection
 from .of_notice import OfNotice
 from .of_operation import OfOperation
 from .values import AT_S
 
 
-def imagine(doc: Mapping[str, Any]) -> Collection:
-    """Every example of a document, and what could not be made up."""
+def imagine(doc: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Collection:
+    """Every example of a document, and what could not be made up. Of one that is like `base` only those that tell them apart."""
     found = Collection(doc)
     clock.set_to(AT_S * 1000)
     try:
@@ -27,4 +28,7 @@ def imagine(doc: Mapping[str, Any]) -> Collection:
             OfNotice(found, name, event).run()
     finally:
         clock.set_to(None)
+    if base is not None:
+        other = {**base, "test_secrets": {**found.secrets, **base.get("test_secrets", {})}}
+        found.examples = [example for example in found.examples if run_example(other, example)]
     return found

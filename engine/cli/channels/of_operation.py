@@ -8,7 +8,7 @@ from typing import Any, Mapping
 
 from ...wire import paths
 from ...wire.channel import Operation
-from ...wire.mapping import STATE_AS_TAKEN, Rule
+from ...wire.mapping import STATE_AS_TAKEN, Rule, judge
 from ...wire.model import Message
 from ...wire.vocabulary import SAME_AS
 from . import opposite
@@ -23,7 +23,7 @@ class OfOperation:
     def __init__(self, all_of: Collection, name: str, op: Operation):
         self.all, self.name, self.op = all_of, name, op
         self.spec = all_of.doc["operations"][name]
-        request = {key: value for key, value in self.spec.items() if key not in ("judge", "take", "open", "verify")}
+        request = {key: value for key, value in self.spec.items() if key not in ("judge", "take", "verify")}
         self.specs = (request, all_of.doc.get("base"), all_of.doc.get("headers"), all_of.doc.get("basic"), all_of.doc.get("sign"))
         self.fact_values = facts(all_of.doc, *self.specs)
         self.given: dict[str, Any] = {"operation": name, "at": AT_S, "nonce": NONCE, "facts": self.fact_values}
@@ -83,7 +83,11 @@ class OfOperation:
         message = opposite.draft(self.all.side, self.op, fields, self.fact_values)
         for hole, _ in self.all.side.client_holes(self.name):
             opposite.put_if_missing(message.tree, hole.name.removeprefix("answer."), "https://gateway.example/c/1")
-        message.status = opposite.satisfy(rule.spec, message.tree) or 200
+        wanted = opposite.satisfy(rule.spec, message.tree)
+        for message.status in (wanted,) if wanted else opposite.ANY_STATUS:
+            if judge(self.op.rules, message, message.tree) is rule:
+                return message
+        message.status = wanted or 200
         return message
 
     def state_words(self) -> Mapping[str, str]:
@@ -134,9 +138,11 @@ class OfOperation:
                 self.all.add(f"{self.name}: {name}", {**self.given, "at": at_s, "answer": changed}, *words)
         if self.op.unsigned_when and self.all.once(("unsigned", verify)):
             outer: dict[str, Any] = {}
-            status = opposite.satisfy(verify["unsigned_when"], outer) or message.status
-            self.all.add(f"{self.name}: an answer that may be unsigned",
-                         {**self.given, "answer": {"status": status, **body_of(self.op.answer_kind, outer)}}, *words)
+            first = opposite.satisfy(verify["unsigned_when"], outer) or message.status
+            named = verify["unsigned_when"].get("http", [])
+            for status in dict.fromkeys([first, *opposite.statuses(named)]):
+                self.all.add(f"{self.name}: an answer that may be unsigned",
+                             {**self.given, "answer": {"status": status, **body_of(self.op.answer_kind, outer)}}, *words)
 
 
 def _told(rule: Rule) -> str:

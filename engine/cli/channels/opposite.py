@@ -10,14 +10,14 @@ from typing import Any, Iterable, Mapping
 
 from sandbox import closing, signing, wishing
 from sandbox.side import Side
-from sandbox.wishing import CannotSay
+from sandbox.wishing import ANY_STATUS, CannotSay
 
 from ...wire import casts, codecs, paths, sandboxed, testkeys
 from ...wire.channel import Event, Operation
 from ...wire.model import Message
 from ...wire.signing import Check
 
-__all__ = ["CannotSay"]
+__all__ = ["ANY_STATUS", "CannotSay"]
 KEY_ID = "key-1"
 _MADE = {"private_key": "test:ours", "public_key": "test:theirs", "hex": "00112233445566778899aabbccddeeff" * 2,
          "base64": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}

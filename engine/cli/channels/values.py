@@ -27,15 +27,17 @@ def facts(doc: Mapping[str, Any], *specs: Any, optional: bool = True, long: bool
     """Values for every fact that templates in `specs` name. Without the `optional` ones those that are shortened stay:
     with `long` they show where."""
     named: dict[str, bool] = {}
+    cut: set[str] = set()
     for text in _texts(specs):
         for name, mark, casts in _NAMED.findall(text):
             if fact_kind(name):
-                named[name] = named.get(name, True) and bool(mark) and not (long and "max(" in casts)
-    return {key_of(name, fact_kind(name) or "text"): fact(doc, name, long)
-            for name, is_optional in named.items() if optional or not is_optional}
+                cut |= {name} if long and "max(" in casts else set()
+                named[name] = named.get(name, True) and bool(mark)
+    return {key_of(name, fact_kind(name) or "text"): "长" * 600 if name in cut else fact(doc, name)
+            for name, is_optional in named.items() if optional or not is_optional or name in cut}
 
 
-def fact(doc: Mapping[str, Any], name: str, long: bool = False) -> Any:
+def fact(doc: Mapping[str, Any], name: str) -> Any:
     kind = fact_kind(name)
     if kind == "money":
         return 300 if name.startswith("refund.") else 990
@@ -47,8 +49,7 @@ def fact(doc: Mapping[str, Any], name: str, long: bool = False) -> Any:
         return doc.get("currency", "CNY")
     if name.startswith("settings."):
         return "https://gateway.example"
-    text = _TEXTS.get(name, f"a-{name.rpartition('.')[2].replace('_', '-')}")
-    return "长" * 600 if long and name.endswith((".title", ".reason", ".text")) else text
+    return _TEXTS.get(name, f"a-{name.rpartition('.')[2].replace('_', '-')}")
 
 
 def fields_of(doc: Mapping[str, Any], spec: Operation | Event, facts: Mapping[str, Any]) -> dict[str, Any]:
