@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Mapping
 
-from . import check_coupons, check_examples, check_partners, check_products, check_references, check_scenes, check_steps
-from . import shape
+from . import check_coupons, check_examples, check_limits, check_partners, check_products, check_references, check_scenes
+from . import check_steps, shape
 from . import shelf as shelves
 from .catalog import Catalog
 from .check_coupons import Reach
@@ -100,6 +100,8 @@ def _check_together(world: World, vocabulary: Vocabulary) -> dict[str, Reach]:
     for kind, id in dangling:
         shelf.set_broken(kind, id)
     world = World(shelf) if dangling else world
+    for id, faults in check_limits.check(list(shelf.sound("channels"))):
+        shelf.add_all("channels", id, faults)
     for id, message in list(shelf.sound("messages")):
         check_references.check_message(shelf, id, message)
     for id, merchant in list(shelf.sound("merchants")):
