@@ -7,9 +7,11 @@ from .. import charge, store
 from ..base.errors import Code, Refusal
 from ..config.catalog import Partner
 from ..config.live import live
-from ..deliver import charges, pools
+from ..deliver import charges, pools, statements
+from ..returning import return_charge
 from . import answers, requests, views
 from .endpoint import Answer, Call, endpoint
+from .schema import choice
 from .selling import PRICING, answered
 
 _CHARGING = PRICING + (Code.AGREEMENT_REFUSED, Code.POOL_EXHAUSTED, Code.IDEMPOTENCY_KEY_REUSED)
@@ -55,6 +57,36 @@ def _charge(work: Any) -> Answer:
 def get_charge(call: Call) -> Answer:
     """A charge, by our number or the partner's."""
     return Answer(views.charge(charges.find(_partner(call).id, call.path["charge"])))
+
+
+@endpoint("POST", "/v1/partners/{partner}/charges/{charge}/refund", "charges.refund", ("直充退款", "Refund a charge"),
+          scopes="finance", body=requests.CHARGE_REFUND, key="required", answers={200: answers.CHARGE},
+          refusals=(Code.CHARGE_UNKNOWN, Code.PARTNER_UNKNOWN, Code.STATE_REFUSED))
+def refund(call: Call) -> Answer:
+    """Take a charge back: what the buyer got ends, what was drawn returns to the pool, once. A returned one is given back as
+    it is."""
+    partner, once = _partner(call), call.once
+
+    def work() -> tuple[int, Any]:
+        with store.transaction():
+            shown = views.charge(return_charge(partner, call.path["charge"], call.body["reason"]))
+            once.remember(shown["no"], 200, shown)
+        return 200, shown
+    return answered(call, once.run(work))
+
+
+@endpoint("GET", "/v1/partners/{partner}/statements/{date}", "pools.statement", ("日结单", "A day's statement"), who="either",
+          scopes="finance support", query={"format": choice("格式", "json, or csv for a spreadsheet", "json", "csv", default="json")},
+          answers={200: answers.STATEMENT}, refusals=(Code.PARTNER_UNKNOWN,))
+def statement(call: Call) -> Answer:
+    """What went through the pool on one business day: opening balance, top-ups, charges, returns, closing balance. It may
+    change until it is `final`."""
+    made = statements.of_day(_partner(call), call.path["date"])
+    if call.query["format"] == "csv":
+        name = f"{made.partner_id}-{made.date}.csv"
+        return Answer(raw=statements.csv_of(made), headers={"Content-Type": "text/csv; charset=utf-8",
+                                                            "Content-Disposition": f'attachment; filename="{name}"'})
+    return Answer(views.statement(made))
 
 
 @endpoint("GET", "/v1/partners/{partner}/pool", "pools.get", ("资金池", "A partner's pool"), who="either", scopes="finance support",

@@ -131,3 +131,47 @@ def test_top_ups_at_once_all_count(api):
     replies = at_once(lambda n: api.post(f"{MALL}/pool/top-ups", {"unit": "money", "amount": 100}, once=f"k{n % 4}"), range(12))
     assert errors(replies) == [] and {r.status for r in replies} == {201}
     assert api.partner("GET", f"{MALL}/pool")["balance"] == 400
+
+
+# ── statements and refunds ───────────────────────────────────────────────────────────────────────────────────────────
+
+def test_a_day_as_json_and_as_a_table(api):
+    api.buyer()
+    partner_topped_up(api)
+    api.partner("POST", f"{MALL}/charges/registered", BODY)
+    day = clock.business_date(clock.now_ms(), "Asia/Shanghai")
+    said = api.partner("GET", f"{MALL}/statements/{day}")
+    assert (said.status, said["opening"], said["topped_up"], said["drawn"], said["closing"]) == (200, 0, 10000, 2800, 7200)
+    assert said["posted_minor"] == 7200 and said["final"] is False
+    assert [(e["kind"], e["partner_order_no"]) for e in said["entries"]] == [("top_up", None), ("draw", "N1")]
+    assert api.get(f"{MALL}/statements/{day}").json == said.json
+    table = api.get(f"{MALL}/statements/{day}?format=csv")
+    assert table.status == 200 and "N1" in table.raw.decode("utf-8-sig") and b"7200" not in table.raw and b"72.00" in table.raw
+    for bad in ("tomorrow", "2999-01-01", "2026-02-30"):
+        assert (api.get(f"{MALL}/statements/{bad}").status, api.get(f"{MALL}/statements/{bad}")["code"]) == (400, "bad_request")
+    assert api.get(f"{MALL}/statements/{day}?format=xls").status == 400
+    assert api.get(f"/v1/partners/nobody/statements/{day}").status == 404
+
+
+def test_an_operator_takes_a_charge_back_once(api):
+    api.buyer()
+    partner_topped_up(api)
+    charge = api.partner("POST", f"{MALL}/charges/registered", BODY).json
+    path, why = f"{MALL}/charges/N1/refund", {"reason": "wrong number"}
+    replies = at_once(lambda n: api.post(path, why, once=f"back-{n % 2}"), range(6))
+    assert errors(replies) == [] and {r.status for r in replies} == {200} and len({r.raw for r in replies}) == 1
+    assert (replies[0]["state"], replies[0]["reason"], replies[0]["no"]) == ("returned", "wrong number", charge["no"])
+    pool = api.partner("GET", f"{MALL}/pool").json
+    assert (pool["balance"], pool["drawn"], pool["returned"]) == (10000, 2800, 2800)
+    order = api.get(f"/v1/orders/{charge['order']}").json
+    assert (order["state"], order["refunded_minor"]) == ("refunded", 2800)
+    assert {e["state"] for e in order["entitlements"]} == {"revoked"} and order["refunds"][0]["kind"] == "charge"
+
+
+def test_who_may_take_a_charge_back_and_which(api):
+    api.partner("POST", f"{MALL}/charges/unregistered", LATER)
+    path, why = f"{MALL}/charges/N2/refund", {"reason": "x"}
+    assert (api.post(path, why, once="k1").status, api.post(path, why, once="k1")["code"]) == (409, "state_refused")
+    assert api.post(f"{MALL}/charges/none/refund", why, once="k2").status == 404
+    assert api.post(path, {"reason": ""}, once="k3").status == 400 and api.post(path, why).status == 400
+    assert api.partner("POST", path, why).status == 401
