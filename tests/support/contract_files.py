@@ -40,7 +40,7 @@ skus:
     quantity_max: 5
   weekly: {title: {zh: 连续包周, en: Every week}, price: 9.00, for: 1 week, renews_every: 1 week, renewal_price: 9.00}
   yearly: {title: {zh: 连续包年, en: Every year}, price: 240.00, for: 1 year, renews_every: 1 year, renewal_price: 240.00}
-  quarterly: {title: {zh: 连续包季, en: Every quarter}, price: 70.00, for: 1 quarter, renews_every: 1 quarter, renewal_price: 70.00}
+  quarterly: {title: {zh: 连续包季, en: Every quarter}, price: 70.00, for: 1 quarter, renews_every: 1 quarter, renewal_price: 70.00, quantity_max: 5}
   daily: {title: {zh: 连续包日, en: Every two days}, price: 2.00, for: 2 days, renews_every: 2 days, renewal_price: 2.00, notice_before: 3d}
 """,
     "lines/club.yaml": """\
