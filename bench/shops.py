@@ -4,13 +4,11 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from pathlib import Path
 from typing import Any, Iterator
 
 from engine.base import clock
-from engine.wire import Places
 from sandbox import speaking
-from sandbox.reading import Side
+from sandbox.side import Side
 
 
 class Refused(Exception):
@@ -60,7 +58,8 @@ class EngineShop:
         self._facts = facts = order["facts"]
         self._buyers = itertools.cycle(facts["buyers"])
         self._key = f"Authorization: Bearer {facts['key']}\r\n"
-        self._side = Side(facts["channel_file"], f"http://127.0.0.1:{order['port'] + 2}", Places(Path(order["secrets"])))
+        os.environ["SALEWRIGHT_SECRETS_DIR"] = order["secrets"]
+        self._side = Side(facts["channel_file"], f"http://127.0.0.1:{order['port'] + 2}")
         self._event = facts["event"]
         self._placed: list[dict[str, Any]] = []
 

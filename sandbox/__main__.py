@@ -12,11 +12,11 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from engine.base import logs, settings
 
-from . import keys
 from .app import HANG_UP, make_app
-from .files import Files
-from .gateway import PAY_AFTER_S, Gateway
+from .files import Files, of_folder, of_live_release
+from .gateway import Gateway
 from .state import State
+from .telling import PAY_AFTER_S, Teller
 from .timing import Timekeeper
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,16 +40,17 @@ def breaking(app: Any) -> Any:
 def main(argv: list[str] | None = None) -> int:
     args = _arguments(argv)
     logs.setup()
-    keys.ensure()
     public_url = settings.get("SANDBOX_URL") or f"http://{args.host}:{args.port}"
-    files = Files(args.channels, public_url)
+    own = of_folder(ROOT / "channels")
+    files = Files(of_folder(args.channels) if args.channels else of_live_release(own), public_url)
+    files.start()
     state = State(settings.data_dir() / "sandbox.db")
     if args.pay_after != PAY_AFTER_S:
         state.set_setting("pay_after_s", args.pay_after if args.pay_after >= 0 else None)
-    gateway = Gateway(state, public_url)
-    keeper = Timekeeper(state, gateway, files.sides)
-    gateway.wake = keeper.wake
-    app = make_app(state, gateway, files)
+    teller = Teller(state, args.api or settings.public_url(), files.sides)
+    keeper = Timekeeper(state, teller)
+    teller.wake = keeper.wake
+    app = make_app(state, Gateway(state, public_url, teller), files)
     server = make_server(args.host, args.port, breaking(app), threaded=True, request_handler=Handler)
     server.daemon_threads = True
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -58,6 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"sandbox gateway on {public_url}: {', '.join(sorted(files.sides())) or 'no channels'}", flush=True)
     server.serve_forever()
     keeper.stop()
+    files.stop()
     server.server_close()
     state.close()
     return 0
@@ -67,7 +69,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
     parser.add_argument("--host", default=settings.get("HOST"))
     parser.add_argument("--port", type=int, default=settings.get_int("PORT") + 2)
-    parser.add_argument("--channels", type=Path, default=ROOT / "channels", help="folder of channel files")
+    parser.add_argument("--channels", type=Path, help="folder of channel files (default: those of the live release)")
+    parser.add_argument("--api", default="", metavar="URL", help="where notices go when a request names no address for them "
+                        "(default: the setting PUBLIC_URL)")
     parser.add_argument("--pay-after", type=float, default=PAY_AFTER_S, metavar="S",
                         help="how long a buyer takes to pay by himself; below zero: by hand only (default %(default)s)")
     return parser.parse_args(argv)

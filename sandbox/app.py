@@ -1,33 +1,38 @@
-"""The sandbox over HTTP: the channels' own addresses, the buyers' cashier page, `/_sandbox/…` for tests and people."""
+"""The sandbox over HTTP: the channels' own addresses and the buyers' page. (`control.py`: `/_sandbox/…` for tests and people.)"""
 from __future__ import annotations
 
+import secrets
 import time
-from typing import Any, Mapping
+from typing import Any
 
 from flask import Flask, Response, jsonify, redirect, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from engine.base import clock
 from engine.wire import casts
-from engine.wire.model import Message, Unreadable, WireError
+from engine.wire.model import Message, Unreadable
 
-from . import gateway as deeds
-from . import speaking
+from . import control, reading, speaking
 from .files import Files
 from .gateway import Ended, Gateway
-from .reading import BadSignature, Call, NotUnderstood, Side
+from .matching import Call
+from .reading import BadSignature, NotUnderstood
+from .side import Side
 from .state import Row, State
 
 BODY_BYTES_MAX = 1 << 20
 HANG_UP = "sandbox.hang_up"              # set in the WSGI environment: break the connection instead of answering
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+TOKEN_LASTS_S = 7200
+_DECISIONS = {"payment": {"pay": "succeeded", "cancel": "closed"}, "contract": {"pay": "signed", "cancel": "failed"}}
 
 
 def make_app(state: State, gateway: Gateway, files: Files) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
-    _channels(app, gateway, files)
+    _channels(app, state, gateway, files)
     _cashier(app, state, gateway, files)
-    _control(app, state, gateway, files)
+    control.add(app, state, gateway, files)
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Any:
@@ -41,24 +46,39 @@ def make_app(state: State, gateway: Gateway, files: Files) -> Flask:
 
 # --- the channels' own addresses
 
-def _channels(app: Flask, gateway: Gateway, files: Files) -> None:
+def _channels(app: Flask, state: State, gateway: Gateway, files: Files) -> None:
     @app.route("/<channel_id>/<path:_path>", methods=METHODS)
     def channel(channel_id: str, _path: str) -> Any:
-        side = files.sides().get(channel_id)
-        if side is None:
-            return jsonify(code="not_found", message="there is no such channel here"), 404
         try:
-            call = side.read(_message())
+            side, call = _understood(files, channel_id, _message())
+        except LookupError:
+            return jsonify(code="not_found", message="there is no such channel here"), 404
         except NotUnderstood as error:
-            return jsonify(code="not_understood", message=str(error)), 404
+            deed = _named_in_address(state)        # an address that the file gave to a browser, with our number in it
+            return redirect(gateway.cashier_url(deed)) if deed else (jsonify(code="not_understood", message=str(error)), 404)
         except (BadSignature, Unreadable) as error:
             return jsonify(code="sign_error", message=str(error)), 401
-        by_hand = request.accept_mimetypes.best == "text/html"
+        if call.operation == "auth":
+            return _token(state, side)
+        if side.channel.auth and not _token_is_good(state, side, call):
+            return jsonify(code="token_expired", message="this token was not given here, or is too old"), 401
         is_link = not side.channel.operations[call.operation].sends
-        ended = gateway.handle(side, call, pay_soon=not (is_link and by_hand))
+        ended = gateway.handle(side, call, pay_soon=not (is_link and _by_hand()))
         if is_link:
-            return redirect(ended.client_value) if ended.client_value else (ended.fields.get("reason", ""), 409)
+            return redirect(ended.cashier_url) if ended.cashier_url else (ended.fields.get("reason", ""), 409)
         return _answered(side, call, ended)
+
+
+def _understood(files: Files, channel_id: str, message: Message) -> tuple[Side, Call]:
+    """LookupError when there is no such channel. The files are looked at once more before a request is turned away."""
+    side = files.sides().get(channel_id)
+    try:
+        if side is not None:
+            return side, reading.read(side, message)
+    except (NotUnderstood, BadSignature):
+        if files.look_now().get(channel_id) is side:
+            raise
+    return files.look_now()[channel_id], reading.read(files.sides()[channel_id], message)
 
 
 def _message() -> Message:
@@ -67,6 +87,28 @@ def _message() -> Message:
     raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.full_path
     return Message(request.method, request.host, raw.partition("?")[0], query, request.query_string.decode(), headers,
                    request.get_data(cache=True))
+
+
+def _by_hand() -> bool:
+    """A person's browser asks for a page first; programs take anything."""
+    return request.accept_mimetypes.best == "text/html"
+
+
+def _named_in_address(state: State) -> Row | None:
+    words = [*request.args.values(), *request.path.split("/")] if request.method == "GET" else []
+    return next((deed for word in words if len(word) >= 16 and (deed := state.by_token(word))), None)
+
+
+def _token(state: State, side: Side) -> Response:
+    text = secrets.token_urlsafe(24)
+    given = {held: until for held, until in state.setting(f"tokens {side.id}", {}).items() if until > clock.now_ms()}
+    state.set_setting(f"tokens {side.id}", {**given, text: clock.now_ms() + TOKEN_LASTS_S * 1000})
+    return _sent(speaking.token(side, text, TOKEN_LASTS_S))
+
+
+def _token_is_good(state: State, side: Side, call: Call) -> bool:
+    given = state.setting(f"tokens {side.id}", {})
+    return given.get(call.names.get("token", ""), 0) > clock.now_ms()
 
 
 def _answered(side: Side, call: Call, ended: Ended) -> Any:
@@ -80,129 +122,40 @@ def _answered(side: Side, call: Call, ended: Ended) -> Any:
     if "error_done" in faults:
         return "<html><body>502 Bad Gateway</body></html>", 502
     try:
-        said = speaking.answer(side, call.operation, ended.state, ended.fields, ended.client_value,
-                               "forged_answer" in faults)
+        return _sent(speaking.answer(side, call.operation, ended.state, ended.fields, ended.cashier_url,
+                                     "forged_answer" in faults, ended.token, ended.facts))
     except speaking.CannotSay as error:
         return jsonify(code="cannot_say", message=str(error)), 500
+
+
+def _sent(said: speaking.Said) -> Response:
     return Response(said.body, said.status, said.headers)
 
 
 # --- the buyer's page
 
 def _cashier(app: Flask, state: State, gateway: Gateway, files: Files) -> None:
-    @app.get("/_sandbox/cashier/<token>")
-    def cashier(token: str) -> Any:
-        deed = state.by_token(token)
-        if deed is None or deed["kind"] != "payment":
+    @app.get("/_sandbox/cashier")
+    def cashier() -> Any:
+        deed = state.by_token(request.args.get("token", ""))
+        if deed is None or deed["kind"] not in _DECISIONS:
             return jsonify(code="not_found", message="there is no such payment"), 404
         return _page(deed, files)
 
-    @app.post("/_sandbox/cashier/<token>/<deed_word>")
-    def decide(token: str, deed_word: str) -> Any:
-        deed = state.by_token(token)
-        end = {"pay": "succeeded", "cancel": "closed"}.get(deed_word)
+    @app.post("/_sandbox/cashier/<deed_word>")
+    def decide(deed_word: str) -> Any:
+        deed = state.by_token(request.args.get("token", ""))
+        end = _DECISIONS.get(deed["kind"], {}).get(deed_word) if deed else None
         if deed is None or end is None:
             return jsonify(code="not_found", message="there is no such payment"), 404
-        gateway.end(deed, end)
+        gateway.teller.end(files.sides().get(deed["channel"]), deed, end)
         back = deed["facts"].get("client.return_url", "")
         return redirect(back if back.startswith(("http://", "https://")) else gateway.cashier_url(deed), 303)
 
 
 def _page(deed: Row, files: Files) -> str:
     side = files.sides().get(deed["channel"])
-    amount = casts.cast_named("major").write(deed["amount_minor"], casts.Setting(deed["currency"], "UTC"))
+    minor, facts = deed["amount_minor"] or deed["facts"].get("contract.amount_minor", 0), deed["facts"]
+    amount = casts.cast_named("major").write(minor, casts.Setting(deed["currency"], "UTC"))  # type: ignore[union-attr]
     return render_template("cashier.html", deed=deed, amount=amount, title=side.title if side else {"zh": "", "en": ""},
-                           goods=deed["facts"].get("order.title", ""))
-
-
-# --- control
-
-def _control(app: Flask, state: State, gateway: Gateway, files: Files) -> None:
-    @app.route("/_sandbox/faults", methods=["GET", "POST", "DELETE"])
-    def faults() -> Any:
-        if request.method == "DELETE":
-            state.clear_faults()
-        elif request.method == "POST":
-            asked = request.get_json(silent=True)
-            wrong = _wrong_fault(asked)
-            if wrong:
-                return jsonify(code="bad_request", message=wrong), 400
-            state.ask_fault({k: v for k, v in asked.items() if k != "next"}, int(asked.get("next", 1)))
-        return jsonify(faults=[{**row["detail"], "next": row["remaining"]} for row in state.faults()],
-                       known=deeds.ABOUT_FAULTS)
-
-    @app.route("/_sandbox/settings", methods=["GET", "POST"])
-    def settings() -> Any:
-        asked = request.get_json(silent=True) if request.method == "POST" else {}
-        if not isinstance(asked, dict) or not all(_is_seconds(v) and k == "pay_after_s" for k, v in asked.items()):
-            return jsonify(code="bad_request", message="pay_after_s: seconds, or null for by hand only"), 400
-        if "pay_after_s" in asked:
-            state.set_setting("pay_after_s", asked["pay_after_s"])
-        return jsonify(pay_after_s=state.setting("pay_after_s", deeds.PAY_AFTER_S))
-
-    for name, kind in (("payments", "payment"), ("refunds", "refund"), ("messages", "message"), ("upstream", "charge")):
-        app.add_url_rule(f"/_sandbox/{name}", name, _lister(state, gateway, kind))
-
-    @app.post("/_sandbox/payments/<channel_id>/<no>/<deed_word>")
-    def by_hand(channel_id: str, no: str, deed_word: str) -> Any:
-        end = {"pay": "succeeded", "cancel": "closed", "fail": "failed"}.get(deed_word)
-        return _end(state, gateway, "payment", channel_id, no, end)
-
-    @app.post("/_sandbox/upstream/<channel_id>/<no>/<deed_word>")
-    def supply(channel_id: str, no: str, deed_word: str) -> Any:
-        return _end(state, gateway, "charge", channel_id, no,
-                    {"deliver": "succeeded", "part": "partial", "fail": "failed"}.get(deed_word))
-
-    @app.post("/_sandbox/app/<channel_id>")
-    def app_pays(channel_id: str) -> Any:
-        """What the channel's software in the buyer's app does with the parameters it is handed."""
-        side = files.sides().get(channel_id)
-        params = request.get_json(silent=True)
-        if side is None or not isinstance(params, dict):
-            return jsonify(code="bad_request", message="send the client parameters as a JSON object"), 400
-        try:
-            call = side.read_client(params)
-        except (NotUnderstood, BadSignature, Unreadable, WireError) as error:
-            return jsonify(code="sign_error", message=str(error)), 401
-        ended = gateway.handle(side, call)
-        return jsonify(state=ended.state, cashier=ended.client_value, reason=ended.fields.get("reason", ""))
-
-
-def _lister(state: State, gateway: Gateway, kind: str) -> Any:
-    def listed() -> Any:
-        rows = state.listed(kind, request.args.get("channel", ""), request.args.get("no", ""))
-        return jsonify(items=[_shown(state, gateway, row) for row in rows])
-    return listed
-
-
-def _shown(state: State, gateway: Gateway, row: Row) -> dict[str, Any]:
-    shown = {name: row[name] for name in ("channel", "no", "state", "channel_no", "amount_minor", "currency",
-                                          "made_at_ms", "done_at_ms", "facts")}
-    if row["kind"] == "payment":
-        shown["cashier"] = gateway.cashier_url(row)
-    return {**shown, "notices": state.sayings(row["id"])}
-
-
-def _end(state: State, gateway: Gateway, kind: str, channel_id: str, no: str, end: str | None) -> Any:
-    deed = state.find(channel_id, kind, no)
-    if deed is None or end is None:
-        return jsonify(code="not_found", message="there is no such number, or no such word"), 404
-    moved = gateway.end(deed, end)
-    return jsonify(state=(state.by_id(deed["id"]) or deed)["state"], moved=moved)
-
-
-def _wrong_fault(asked: Any) -> str:
-    if not isinstance(asked, dict) or asked.get("fault") not in deeds.ABOUT_FAULTS:
-        return f"fault: one of {', '.join(sorted(deeds.ABOUT_FAULTS))}"
-    unknown = set(asked) - {"fault", "channel", "operation", "prefix", "next", "delay_s", "times"}
-    if unknown:
-        return f"unknown: {', '.join(sorted(unknown))}"
-    if not all(isinstance(asked[k], str) for k in ("channel", "operation", "prefix") if k in asked):
-        return "channel, operation and prefix are texts"
-    numbers: Mapping[str, Any] = {k: asked[k] for k in ("next", "delay_s", "times") if k in asked}
-    right = all(_is_seconds(v) and v is not None for v in numbers.values())
-    return "" if right else "next, delay_s and times are numbers"
-
-
-def _is_seconds(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 3600)
+                           goods=facts.get("order.title") or facts.get("contract.title", ""))

@@ -1,121 +1,126 @@
-"""What the gateway does: takes payments, refunds, supplier orders and messages, and lets time pass over them.
-
-A *deed* is one such thing. It is written first and told afterwards, so an answer or a notice can be lost without losing
-the deed: that is what an engine has to live with. Nothing here knows a channel; files say how things are said.
+"""What the gateway does with calls: takes payments, refunds, contracts, orders and messages. Nothing here knows a channel;
+files say how things are said. What comes of a deed later is in `telling.py`.
 """
 from __future__ import annotations
 
-import logging
+import secrets
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
-from engine.base import clock
-
 from . import speaking
-from .reading import Call, Side
+from .deeds import KINDS, PAYING, fields_of, number_of
+from .faults import ANSWER_FAULTS, DEED_FAULTS
+from .matching import Call
+from .side import Side
 from .state import Row, State
+from .telling import Teller
 
-_log = logging.getLogger("salewright.sandbox")
-
-PAY_AFTER_S = 0.3
-
-# How a fault spoils the answer to a call …
-ANSWER_FAULTS = frozenset({"slow", "error_done", "timeout_done", "forged_answer"})
-# … and what a deed goes through afterwards.
-DEED_FAULTS = frozenset({"lost", "late", "repeated", "reordered", "forged", "duplicate_success", "wrong_amount",
-                         "declined", "unpaid"})
-ABOUT_FAULTS = {
-    "slow": "the answer comes after delay_s",
-    "error_done": "the deed is done and the answer is HTTP 500",
-    "timeout_done": "the deed is done and the connection breaks without an answer after delay_s",
-    "forged_answer": "the answer's signature is wrong",
-    "lost": "no notice ever comes",
-    "late": "the notice comes after delay_s",
-    "repeated": "the notice is sent `times` times, whatever is answered",
-    "reordered": "after the notice of success comes one of the older state",
-    "forged": "a notice of success with a wrong signature comes at once; nobody pays",
-    "duplicate_success": "a second success follows, with another channel number",
-    "wrong_amount": "the notice is signed rightly and says one minor unit too much",
-    "declined": "the buyer's payment fails",
-    "unpaid": "the buyer does not pay by himself",
+Ending = tuple[str, Row | None, str]           # the state to say, the deed, why it was refused
+# Where the file has no word for a state, one that is near enough; what is not over yet may have to be over at once.
+_NEAR: Mapping[str, tuple[str, ...]] = {
+    "pending": ("pending", "accepted", "succeeded", "signed"), "accepted": ("accepted", "pending", "succeeded"),
+    "succeeded": ("succeeded", "accepted", "pending"), "closed": ("closed", "succeeded", "ended"),
+    "signed": ("signed", "succeeded", "accepted"), "ended": ("ended", "closed", "succeeded", "accepted"),
+    "absent": ("absent", "failed"), "failed": ("failed", "closed", "ended"),
 }
-_EVENT = {"payment": "paid", "refund": "refunded", "charge": "delivered", "message": "delivered"}
 
 
 @dataclass(slots=True)
 class Ended:
-    """How an operation ended: the state to say, what is known of it, and faults of the answer."""
+    """How an operation ended: the state to say, what is known of it, what the terminal gets, and faults of the answer."""
     state: str
     fields: dict[str, Any]
-    client_value: str
+    facts: Mapping[str, Any]
+    cashier_url: str
+    token: str
     faults: list[Mapping[str, Any]]
 
 
 class Gateway:
-    """`public_url`: where buyers' browsers reach this process. `wake`: called when something new is due."""
+    """`public_url`: where buyers' browsers reach this process."""
 
-    def __init__(self, state: State, public_url: str, wake: Callable[[], None] = lambda: None):
-        self.state, self.public_url, self.wake = state, public_url, wake
-        self._handlers: dict[str, Callable[[Side, Call], tuple[str, Row | None, str]]] = {
-            "pay": self._pay, "query": self._query, "close": self._close, "cancel": self._close, "refund": self._refund,
-            "refund_query": self._refund_query, "send": self._send, "charge": self._charge,
+    def __init__(self, state: State, public_url: str, teller: Teller):
+        self.state, self.public_url, self.teller = state, public_url, teller
+        self._handlers: dict[str, Callable[[Side, Call], Ending]] = {
+            "pay": self._pay, "pay_and_sign": self._pay, "query": self._query, "withhold_query": self._query,
+            "close": self._close, "cancel": self._cancel, "refund": self._refund, "refund_query": self._refund_query,
+            "sign": self._sign, "contract_query": self._contract_query, "unsign": self._unsign, "withhold": self._withhold,
+            "announce": self._announce, "send": self._send, "charge": self._charge, "invoice": self._invoice,
+            "red_invoice": self._invoice, "invoice_query": self._invoice_query, "deliver": self._deliver,
         }
 
     def handle(self, side: Side, call: Call, pay_soon: bool = True) -> Ended:
-        """Does what a call asks. `pay_soon` False: the buyer is at the cashier page and pays by hand."""
-        no = str(call.facts.get("refund.no") or call.facts.get("payment.no") or call.facts.get("upstream.no")
-                 or call.facts.get("message.no") or "")
-        faults = self.state.use_faults(side.id, call.operation, no, ANSWER_FAULTS)
-        handler = self._handlers.get(call.operation)
-        if handler is None:
-            state, deed, why = "failed", None, "the sandbox does not know this operation"
-        else:
-            with self.state.lock():
-                state, deed, why = handler(side, call)
-                if deed and call.operation == "pay" and pay_soon:
-                    self._let_buyer_pay(deed)
-        fields = fields_of(deed) if deed else {}
+        """Does what a call asks. `pay_soon` False: the buyer is at the cashier page and decides by hand."""
+        faults = self.state.use_faults(side.id, call.operation, number_of(call.facts), ANSWER_FAULTS)
+        with self.state.lock():
+            state, deed, why = self._handlers.get(call.operation, self._note)(side, call)
+            if deed and deed["state"] == "pending" and deed["kind"] in ("payment", "contract") and state == "pending" \
+                    and call.operation in ("pay", "pay_and_sign", "sign") and pay_soon:
+                self.teller.let_buyer_decide(deed)
+        if call.operation in side.channel.operations and side.channel.operations[call.operation].sends:
+            state, deed = self._sayable(side, call, state, deed)
+        fields = self._fields(side, deed) if deed else {}
         if why:
             fields |= {"reason": why, "error_code": "REFUSED"}
-        self.wake()
-        return Ended(state, fields, self.cashier_url(deed) if deed else "", faults)
+        self.teller.wake()
+        return Ended(state, fields, call.facts, self.cashier_url(deed) if deed else "", deed["token"] if deed else "", faults)
+
+    def _fields(self, side: Side, deed: Row) -> dict[str, Any]:
+        return fields_of(deed, self.teller.contract_of(side, deed))
+
+    def _sayable(self, side: Side, call: Call, state: str, deed: Row | None) -> tuple[str, Row | None]:
+        fields = self._fields(side, deed) if deed else {}
+        for near in _NEAR.get(state, (state,)):
+            if speaking.can_answer(side, call.operation, near, fields, call.facts):
+                if deed and near in ("succeeded", "signed") and state in ("pending", "accepted"):
+                    self.teller.end(side, deed, near)          # this channel answers only when it is done
+                    deed = self.state.by_id(deed["id"])
+                return near, deed
+        return state, deed                     # `speaking` says why it can't be said
 
     def cashier_url(self, deed: Row) -> str:
-        return f"{self.public_url}/_sandbox/cashier/{deed['token']}"
+        return f"{self.public_url}/_sandbox/cashier?token={deed['token']}"
 
-    # --- operations: each returns (state, deed, why it was refused)
+    def _find(self, side: Side, call: Call, *kinds: str) -> Row | None:
+        words = KINDS[kinds[0]]
+        return self.state.find_any(side.id, kinds, call.facts.get(words.no, ""), call.facts.get(words.channel_no, ""))
 
-    def _pay(self, side: Side, call: Call) -> tuple[str, Row | None, str]:
+    def _begin(self, side: Side, call: Call, kind: str, no: str, state: str, amount_minor: int = 0, parent_no: str = "") -> Row:
         facts = call.facts
-        no, amount = facts["payment.no"], facts.get("payment.amount_minor", 0)
-        held = self.state.find(side.id, "payment", no)
+        faults = self.state.use_faults(side.id, call.operation, no, DEED_FAULTS)
+        currency = next((facts[name] for name in ("payment.currency", "refund.currency", "upstream.currency", "invoice.currency")
+                         if facts.get(name)), side.setting.currency)
+        return self.state.begin(side.id, kind, no, state, {
+            "parent_no": parent_no, "amount_minor": amount_minor, "currency": currency.upper(), "facts": facts,
+            "faults": faults})
+
+    # --- payments
+
+    def _pay(self, side: Side, call: Call) -> Ending:
+        facts = call.facts
+        no, amount = facts.get("payment.no") or _made_up(), facts.get("payment.amount_minor", 0)
+        held = self.state.find_any(side.id, PAYING, no, "")
         if held is None:
-            held = self._begin(side, call, "payment", no, "pending", amount_minor=amount)
+            held = self._begin(side, call, "payment", no, "pending", amount)
         elif held["amount_minor"] != amount:
             return "failed", None, "this payment number was used with another amount"
         elif held["state"] != "pending":
             return "failed", held, f"the payment is {held['state']}"
+        if facts.get("contract.no") and self._find(side, call, "contract") is None:
+            self._begin(side, call, "contract", facts["contract.no"], "pending", parent_no=no)
         return "pending", held, ""
 
-    def _begin(self, side: Side, call: Call, kind: str, no: str, state: str, amount_minor: int = 0,
-               parent_no: str = "") -> Row:
-        facts = call.facts
-        faults = self.state.use_faults(side.id, call.operation, no, DEED_FAULTS)
-        currency = facts.get("payment.currency") or facts.get("upstream.currency") or side.setting.currency
-        return self.state.begin(side.id, kind, no, state, {
-            "parent_no": parent_no, "amount_minor": amount_minor, "currency": currency, "facts": facts,
-            "faults": faults})
-
-    def _query(self, side: Side, call: Call) -> tuple[str, Row | None, str]:
+    def _query(self, side: Side, call: Call) -> Ending:
         deed = self._asked(side, call)
         return (_shown_state(deed), deed, "") if deed else ("absent", None, "there is no such number")
 
     def _asked(self, side: Side, call: Call) -> Row | None:
-        if "upstream.no" in call.facts:
-            return self.state.find(side.id, "charge", call.facts["upstream.no"])
-        return self.state.find(side.id, "payment", call.facts.get("payment.no", ""))
+        for kinds in (("charge",), ("shop_order",), PAYING):
+            if KINDS[kinds[0]].no in call.facts or KINDS[kinds[0]].channel_no in call.facts:
+                return self._find(side, call, *kinds)
+        return None
 
-    def _close(self, side: Side, call: Call) -> tuple[str, Row | None, str]:
+    def _close(self, side: Side, call: Call) -> Ending:
         deed = self._asked(side, call)
         if deed is None:
             return "absent", None, "there is no such number"
@@ -123,9 +128,19 @@ class Gateway:
             return "closed", self.state.by_id(deed["id"]), ""
         return "failed", None, f"it is {deed['state']} already"
 
-    def _refund(self, side: Side, call: Call) -> tuple[str, Row | None, str]:
-        no, amount = call.facts["refund.no"], call.facts["refund.amount_minor"]
-        payment = self.state.find(side.id, "payment", call.facts["payment.no"])
+    def _cancel(self, side: Side, call: Call) -> Ending:
+        """As close; a payment that was made is given back whole."""
+        deed = self._asked(side, call)
+        if deed is not None and deed["kind"] in PAYING and deed["state"] == "succeeded" \
+                and not self.state.given_back_minor(side.id, deed["no"]):
+            self.state.move(deed, "closed", of=("succeeded",))
+        return self._close(side, call)
+
+    def _refund(self, side: Side, call: Call) -> Ending:
+        facts = call.facts
+        no = facts.get("refund.no") or _made_up()
+        payment = self._asked(side, call)
+        amount = facts.get("refund.amount_minor", payment["amount_minor"] if payment else 0)
         held = self.state.find(side.id, "refund", no)
         if held is not None:
             same = held["amount_minor"] == amount and payment is not None and held["parent_no"] == payment["no"]
@@ -134,92 +149,102 @@ class Gateway:
             return "failed", None, "the payment was not paid"
         if self.state.given_back_minor(side.id, payment["no"]) + amount > payment["amount_minor"]:
             return "failed", None, "more would be refunded than was paid"
+        call.facts.setdefault("payment.channel_no", payment["channel_no"])
         deed = self._begin(side, call, "refund", no, "pending", amount, payment["no"])
-        self.state.plan("end", deed["id"], self.pay_after_s(), state="succeeded")
+        self.teller.plan_end(deed, "succeeded")
         return "pending", deed, ""
 
-    def _refund_query(self, side: Side, call: Call) -> tuple[str, Row | None, str]:
-        deed = self.state.find(side.id, "refund", call.facts["refund.no"])
+    def _refund_query(self, side: Side, call: Call) -> Ending:
+        deed = self._find(side, call, "refund")
+        if deed is not None:
+            call.facts.setdefault("refund.no", deed["no"])
         return (_shown_state(deed), deed, "") if deed else ("absent", None, "there is no such refund")
 
-    def _send(self, side: Side, call: Call) -> tuple[str, Row | None, str]:
-        no = call.facts["message.no"]
+    # --- contracts
+
+    def _sign(self, side: Side, call: Call) -> Ending:
+        no = call.facts.get("contract.no") or _made_up()
+        held = self.state.find(side.id, "contract", no) or self._begin(side, call, "contract", no, "pending")
+        if held["state"] != "pending":
+            return "failed", held, f"the contract is {held['state']}"
+        return "pending", held, ""
+
+    def _contract_query(self, side: Side, call: Call) -> Ending:
+        deed = self._find(side, call, "contract")
+        return (deed["state"], deed, "") if deed else ("absent", None, "there is no such contract")
+
+    def _unsign(self, side: Side, call: Call) -> Ending:
+        deed = self._find(side, call, "contract")
+        if deed is None:
+            return "absent", None, "there is no such contract"
+        self.teller.end(side, deed, "ended", of=("pending", "signed"))
+        return "ended", self.state.by_id(deed["id"]), ""
+
+    def _withhold(self, side: Side, call: Call) -> Ending:
+        no, amount = call.facts.get("payment.no") or _made_up(), call.facts.get("payment.amount_minor", 0)
+        held = self.state.find_any(side.id, PAYING, no, "")
+        if held is not None:
+            return (_shown_state(held), held, "") if held["amount_minor"] == amount else \
+                ("failed", None, "this payment number was used with another amount")
+        contract = self._find(side, call, "contract")
+        if contract is None or contract["state"] != "signed":
+            return "failed", None, "the contract is not in force"
+        deed = self._begin(side, call, "deduction", no, "pending", amount, contract["no"])
+        declined = any(fault["fault"] == "declined" for fault in deed["faults"])
+        self.teller.plan_end(deed, "failed" if declined else "succeeded")
+        return "pending", deed, ""
+
+    def _announce(self, side: Side, call: Call) -> Ending:
+        contract = self._find(side, call, "contract")
+        if contract is None or contract["state"] != "signed":
+            return "failed", None, "the contract is not in force"
+        return self._note(side, call)
+
+    # --- orders, messages, invoices
+
+    def _send(self, side: Side, call: Call) -> Ending:
+        no = call.facts.get("message.no") or _made_up()
         deed = self.state.find(side.id, "message", no) or self._begin(side, call, "message", no, "succeeded")
         return "succeeded", deed, ""
 
-    def _charge(self, side: Side, call: Call) -> tuple[str, Row | None, str]:
-        no = call.facts["upstream.no"]
+    def _charge(self, side: Side, call: Call) -> Ending:
+        no = call.facts.get("upstream.no") or _made_up()
         held = self.state.find(side.id, "charge", no)
         if held is None:
             held = self._begin(side, call, "charge", no, "accepted", call.facts.get("upstream.amount_minor", 0))
-            self.state.plan("end", held["id"], self.pay_after_s(), state="succeeded")
+            faults = {fault["fault"] for fault in held["faults"]}
+            self.teller.plan_end(held, "partial" if "partial" in faults else "failed" if "declined" in faults else "succeeded")
         return "accepted", held, ""
 
-    # --- the buyer
+    def _invoice(self, side: Side, call: Call) -> Ending:
+        no = call.facts.get("invoice.no") or _made_up()
+        held = self.state.find(side.id, "invoice", no)
+        if held is None:
+            held = self._begin(side, call, "invoice", no, "accepted", call.facts.get("invoice.amount_minor", 0))
+            self.teller.plan_end(held, "failed" if any(f["fault"] == "declined" for f in held["faults"]) else "succeeded")
+        return "accepted" if held["state"] == "accepted" else held["state"], held, ""
 
-    def pay_after_s(self) -> float:
-        return float(self.state.setting("pay_after_s", PAY_AFTER_S) or 0)
+    def _invoice_query(self, side: Side, call: Call) -> Ending:
+        deed = self._find(side, call, "invoice")
+        return (_shown_state(deed), deed, "") if deed else ("absent", None, "there is no such invoice")
 
-    def _let_buyer_pay(self, deed: Row) -> None:
-        by_himself = self.state.setting("pay_after_s", PAY_AFTER_S) is not None
-        faults = {fault["fault"] for fault in deed["faults"]}
-        if "forged" in faults and not self.state.sayings(deed["id"]):
-            self.state.plan("notice", deed["id"], 0, state="succeeded", forged=True, attempts_max=2)
-        if deed["state"] == "pending" and by_himself and not faults & {"unpaid", "forged"}:
-            self.state.plan("end", deed["id"], self.pay_after_s(),
-                            state="failed" if "declined" in faults else "succeeded")
+    def _deliver(self, side: Side, call: Call) -> Ending:
+        deed = self._find(side, call, "shop_order")
+        if deed is None:
+            return "failed", None, "there is no such order"
+        self._note(side, call)
+        return "succeeded", deed, ""
 
-    def end(self, deed: Row, state: str) -> bool:
-        """A deed comes to its end, once; its notices are planned. False when it had ended before."""
-        with self.state.lock():
-            if not self.state.move(deed, state):
-                return False
-            self._plan_notices(deed, state)
-        self.wake()
-        return True
+    def _note(self, side: Side, call: Call) -> Ending:
+        """Anything else is written down as done; the same number again is the same thing."""
+        no = f"{call.operation}:{number_of(call.facts) or _made_up()}"
+        return "succeeded", self.state.find(side.id, "note", no) or self._begin(side, call, "note", no, "succeeded"), ""
 
-    def _plan_notices(self, deed: Row, state: str) -> None:
-        faults = {fault["fault"]: fault for fault in deed["faults"]}
-        if "lost" in faults or not deed["facts"].get("notice_url_sent") or state == "closed":
-            return
-        delay_s = float(faults["late"].get("delay_s", 5)) if "late" in faults else 0
-        times = int(faults["repeated"].get("times", 3)) if "repeated" in faults else 1
-        off = 1 if "wrong_amount" in faults else 0
-        for number in range(times):
-            self.state.plan("notice", deed["id"], delay_s + number * 0.05, state=state, off=off)
-        if "duplicate_success" in faults:
-            self.state.plan("notice", deed["id"], delay_s + 0.2, state=state, second=True)
-        if "reordered" in faults:
-            self.state.plan("notice", deed["id"], delay_s + 0.5, state="pending")
 
-    # --- notices
-
-    def compose(self, side: Side, deed: Row, detail: Mapping[str, Any]) -> speaking.Said:
-        """The notice of a deed, as `detail` wants it: state, off (minor units), second (channel number), forged."""
-        state = detail["state"]
-        fields = fields_of({**deed, "state": state, "amount_minor": deed["amount_minor"] + detail.get("off", 0),
-                            "channel_no": deed["channel_no"] + ("B" if detail.get("second") else "")})
-        event_id = f"{deed['channel_no']}-{state}{'-2' if detail.get('second') else ''}"
-        return speaking.notice(side, _EVENT[deed["kind"]], state, fields, event_id, bool(detail.get("forged")))
-
-    def event_of(self, deed: Row) -> str:
-        return _EVENT[deed["kind"]]
+def _made_up() -> str:
+    """A number for what the channel does not number."""
+    return f"U{secrets.token_hex(8)}"
 
 
 def _shown_state(deed: Row) -> str:
     return "pending" if deed["state"] == "accepted" else deed["state"]
-
-
-def fields_of(deed: Row) -> dict[str, Any]:
-    """A deed in the words of `take:`."""
-    kind, no, done = deed["kind"], deed["no"], deed["state"] in ("succeeded", "partial")
-    done_at_ms = (deed["done_at_ms"] or clock.now_ms()) if done else None
-    common = {"amount_minor": deed["amount_minor"], "currency": deed["currency"]} if deed["amount_minor"] else {}
-    if kind == "payment":
-        return {**common, "payment_no": no, "channel_no": deed["channel_no"], "paid_at_ms": done_at_ms}
-    if kind == "refund":
-        return {**common, "payment_no": deed["parent_no"], "refund_no": no, "channel_refund_no": deed["channel_no"],
-                "refunded_at_ms": done_at_ms}
-    if kind == "charge":
-        return {**common, "upstream_no": no, "channel_no": deed["channel_no"], "delivered_at_ms": done_at_ms}
-    return {"message_no": no, "channel_no": deed["channel_no"]}

@@ -5,25 +5,18 @@ A request was made by filling templates; matching the same templates against wha
 from __future__ import annotations
 
 import hmac
-import re
-from dataclasses import dataclass, field
 from typing import Any, Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from engine.base import clock
-from engine.wire import casts, codecs, crypto
-from engine.wire.channel import Channel, Operation
-from engine.wire.compile import compile_channel
-from engine.wire.draft import Draft
-from engine.wire.model import Message, Unreadable
-from engine.wire.scope import CLIENT_SIGN, PLACE, SIGN, Scope
-from engine.wire.secrets import Places, SecretBox
+from engine.wire import casts, codecs, crypto, paths
+from engine.wire.model import Message, Unreadable, WireError
 from engine.wire.signing import Signer
-from engine.wire.templates import Hole, Template
-from engine.wire.vocabulary import fact_kind, key_of
+
+from .matching import Call, Match
+from .side import Pattern, Side
 
 CLOCK_OFF_MAX_S = 600
-_ANYTHING = frozenset().union(CLIENT_SIGN, SIGN, PLACE)
 
 
 class NotUnderstood(Exception):
@@ -31,182 +24,147 @@ class NotUnderstood(Exception):
 
 
 class BadSignature(Exception):
-    """The request is not signed as the channel file says."""
+    """The request is not signed, or not from whom, the channel file says."""
 
 
-@dataclass(slots=True)
-class Call:
-    """A request, understood: facts by their keys (`payment.amount_minor`), built-ins by name."""
-    operation: str
-    facts: dict[str, Any] = field(default_factory=dict)
-    names: dict[str, Any] = field(default_factory=dict)
+def read(side: Side, message: Message) -> Call:
+    """The operation a request is and what it says. NotUnderstood, BadSignature. A request for a token is the call `auth`."""
+    misses: list[tuple[int, str]] = []
+    calls = [(pattern, call) for pattern in side.patterns if (call := _matched(side, pattern, message, misses))]
+    if not calls:
+        why = "; ".join(text for _, text in sorted(misses)[:3]) or "no operation has this method and path"
+        raise NotUnderstood(f"{message.method} {message.path} is no operation of {side.id}: {why}")
+    pattern, call = max(calls, key=lambda pair: len(pair[1].facts))
+    message.tree = _tree(pattern, message)
+    _check_beside(side, pattern, call, message)
+    _check(side, pattern.plan.signer, call, message)
+    return call
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """What a request of one operation looks like: compiled templates in the shape of the file's trees."""
-    operation: Operation
-    path: Template | None
-    query: Any
-    body: Any
-    headers: Any
-    client: Any
+def read_client(side: Side, given: Any) -> Call:
+    """What an app hands to the channel's software, as signed by the merchant: parameters, or one text."""
+    why = ""
+    for pattern in side.patterns:
+        op = pattern.operation
+        if pattern.client is None or op is None or op.client is None:
+            continue
+        match, signer = Match(side, op.name), op.client.signer
+        placed = signer.places["client"] if signer else {}
+        wanted = {**pattern.client, **placed} if isinstance(pattern.client, Mapping) else pattern.client
+        if not match.fits(wanted, given):
+            why = why or match.wrong
+            continue
+        message = Message()
+        if _inner(side, pattern, match, message):
+            scope_params = given if isinstance(given, Mapping) else None
+            _check(side, signer, match.call, message, scope_params)
+            return match.call
+        why = why or match.wrong
+    raise NotUnderstood(f"{side.id} gives a buyer's terminal no such thing: {why or 'it has nothing for one'}")
 
 
-class Side:
-    """The other side of one channel file: the same words, with the opposite halves of the keys."""
+def _inner(side: Side, pattern: Pattern, match: Match, message: Message) -> bool:
+    """Where the client carries a whole request (`{body}`, `{url}`), that is matched and checked too."""
+    names = match.call.names
+    text = names.pop("body", names.pop("url", None))
+    if text is None:
+        return True
+    inner = Message(method=pattern.plan.method, headers={name.removeprefix("header.").lower(): value
+                                                         for name, value in names.items() if name.startswith("header.")})
+    if "://" in casts.as_text(text):
+        parts = urlsplit(text)
+        inner.path, inner.query_text, inner.query = parts.path, parts.query, dict(parse_qsl(parts.query, True))
+    else:
+        inner.body = casts.as_bytes(casts.as_text(text))
+    misses: list[tuple[int, str]] = []
+    call = _matched(side, pattern, inner, misses, is_sent=False)
+    if call is None:
+        match.wrong = misses[0][1] if misses else "the request in it is another"
+        return False
+    match.call.facts.update(call.facts)
+    match.call.names.update({name: value for name, value in call.names.items() if name not in match.call.names})
+    inner.tree = _tree(pattern, inner)
+    if pattern.plan.signer and ("signature" in call.names or "signature" in match.call.names):
+        _check(side, pattern.plan.signer, match.call, inner)
+    message.body, message.tree = inner.body, inner.tree
+    return True
 
-    def __init__(self, doc: Mapping[str, Any], public_url: str, places: Places | None = None):
-        places = places or Places()
-        self.doc, self.id, self.title = doc, doc["id"], doc["title"]
-        self.channel: Channel = compile_channel(doc, places)
-        self.setting, self.constants = self.channel.setting, self.channel.constants
-        halves = {name: {k: v for k, v in ref.items() if k != "id"} for name, ref in doc["sandbox"].items()}
-        self.key_ids = {name: ref["id"] for name, ref in doc["sandbox"].items() if "id" in ref}
-        self.box = SecretBox({**doc.get("secrets", {}), **halves}, places)
-        self.draft = Draft.of(doc)
-        base = self.channel.operations and next(iter(self.channel.operations.values())).plan.base
-        self.base_path = urlsplit(base.text(self.scope({"settings.sandbox_url": public_url}))).path if base else ""
-        self.patterns = [self._pattern(name, spec) for name, spec in doc["operations"].items()]
 
-    def scope(self, facts: Mapping[str, Any] | None = None, names: dict[str, Any] | None = None) -> Scope:
-        return Scope(self.setting, self.box, self.constants, facts or {}, names or {})
+# --- the parts of a request
 
-    def _pattern(self, name: str, spec: Mapping[str, Any]) -> Pattern:
-        op = self.channel.operations[name]
-        body = spec.get(op.plan.body_kind) if op.plan.body_kind else None
-        placed = op.plan.signer.places if op.plan.signer else {}
-        client = spec.get("client", {}).get("params")
-        return Pattern(op, op.plan.path, self.tree(spec.get("query", {})), self.tree(body), placed.get("header", {}),
-                       self.tree(client) if client else None)
-
-    def tree(self, node: Any) -> Any:
-        if isinstance(node, str):
-            return self.draft.template(node, _ANYTHING, ())
-        if isinstance(node, Mapping):
-            return {key: self.tree(value) for key, value in node.items()}
-        return [self.tree(value) for value in node] if isinstance(node, list) else node
-
-    # --- requests
-
-    def read(self, message: Message) -> Call:
-        """The operation a request is and what it says. NotUnderstood, BadSignature."""
-        calls = [call for pattern in self.patterns if (call := self._matched(pattern, message))]
-        if not calls:
-            raise NotUnderstood(f"{message.method} {message.path} is no operation of {self.id}")
-        call = max(calls, key=lambda c: len(c.facts))
-        op = self.channel.operations[call.operation]
-        self._check(op.plan.signer, call, message, None)
-        return call
-
-    def read_client(self, params: Mapping[str, Any]) -> Call:
-        """Parameters that an app hands to the channel's software, as signed by the merchant."""
-        for pattern in self.patterns:
-            call = Call(pattern.operation.name)
-            client = pattern.operation.client
-            if pattern.client and client and client.signer and self._fits(
-                    {**pattern.client, **client.signer.places["client"]}, params, call):
-                self._check(client.signer, call, Message(), params)
-                return call
-        raise NotUnderstood(f"these are no client parameters of {self.id}")
-
-    def _matched(self, pattern: Pattern, message: Message) -> Call | None:
-        plan = pattern.operation.plan
-        if pattern.path is None or message.method != plan.method or not message.path.startswith(self.base_path):
+def _matched(side: Side, pattern: Pattern, message: Message, misses: list[tuple[int, str]], is_sent: bool = True) -> Call | None:
+    plan, match = pattern.plan, Match(side, pattern.name)
+    if plan.path is not None and is_sent:
+        if message.method != plan.method or not message.path.startswith(side.base_path):
             return None
-        call = Call(pattern.operation.name)
-        if not self._fits_text(pattern.path, message.path[len(self.base_path):], call, unquote):
+        if not match.fits_path(plan.path, message.path[len(side.base_path):]):
             return None
+    elif is_sent:
+        return None
+    tree = _tree(pattern, message)
+    placed = plan.signer.places if plan.signer else {}
+    fits = (tree is not None
+            and match.fits({**pattern.query, **placed.get("query", {})}, message.query, "query")
+            and match.fits(_body(pattern, placed), tree, "body")
+            and match.fits(pattern.headers, message.headers, "header", others=True))
+    if not fits:
+        misses.append((-len(match.call.facts), f"as {pattern.name}, {match.wrong or 'the body can not be read'}"))
+    return match.call if fits else None
+
+
+def _body(pattern: Pattern, placed: Mapping[str, Any]) -> Any:
+    return {**pattern.body, **placed.get("body", {})} if isinstance(pattern.body, Mapping) else pattern.body
+
+
+def _tree(pattern: Pattern, message: Message) -> Any:
+    kind = pattern.plan.body_kind
+    try:
+        return codecs.read_body(kind, message.body) if kind else {}
+    except Unreadable:
+        return None
+
+
+def _check_beside(side: Side, pattern: Pattern, call: Call, message: Message) -> None:
+    """Keys, passwords and tokens in headers. What else stands there (a key against repetition) is kept as facts."""
+    match = Match(side, pattern.name)
+    match.call = call
+    for name, template in pattern.beside.items():
+        if name in message.headers and not match.fits(template, message.headers[name], f"header.{name}"):
+            raise BadSignature(match.wrong)
+        if name == "authorization" and name not in message.headers:
+            raise BadSignature("header.authorization is missing")
+
+
+# --- signatures
+
+def _check(side: Side, signer: Signer | None, call: Call, message: Message, params: Mapping[str, Any] | None = None) -> None:
+    if signer is None:
+        return
+    scope = side.scope(call.facts, call.names)
+    scope.message, scope.params = message, params
+    scope.opened = {}
+    for name, value in call.names.items():
+        if name.startswith("answer."):
+            paths.put(scope.opened, paths.split(name.removeprefix("answer.")), value)
+    at_ms = call.names.get("timestamp")
+    if at_ms is not None and abs(clock.now_ms() - at_ms) > CLOCK_OFF_MAX_S * 1000:
+        raise BadSignature("the request is too old")
+    try:
+        text = casts.as_bytes(signer.canonical.text(scope))
+    except (Unreadable, WireError) as error:
+        raise BadSignature(f"what is signed can't be put together: {error}") from None
+    if not _holds(side, signer, text, casts.as_text(call.names.get("signature", ""))):
+        raise BadSignature("the signature does not match the request")
+
+
+def _holds(side: Side, signer: Signer, data: bytes, signature: str) -> bool:
+    needs = crypto.DIGESTS[signer.digest].needs
+    if needs == "private_key":
         try:
-            tree = codecs.read_body(plan.body_kind, message.body) if plan.body_kind else {}
-        except Unreadable:
-            return None
-        message.tree = tree
-        placed = plan.signer.places if plan.signer else {}
-        headers = {name.lower(): template for name, template in pattern.headers.items()}
-        fits = (self._fits({**pattern.query, **placed.get("query", {})}, message.query, call)
-                and self._fits({**(pattern.body or {}), **placed.get("body", {})}, tree, call)
-                and self._fits(headers, message.headers, call, others=True))
-        return call if fits else None
-
-    def _fits(self, pattern: Any, found: Any, call: Call, others: bool = False) -> bool:
-        if isinstance(pattern, Template):
-            return self._fits_text(pattern, found, call)
-        if isinstance(pattern, Mapping):
-            if "$json" in pattern:
-                try:
-                    return self._fits(pattern["$json"], codecs.read_json(casts.as_text(found)), call)
-                except Unreadable:
-                    return False
-            return (isinstance(found, Mapping) and (others or set(found) <= set(pattern))
-                    and all(self._fits(value, found[key], call) if key in found else _may_lack(value)
-                            for key, value in pattern.items()))
-        if isinstance(pattern, list):
-            if isinstance(found, Mapping):         # a form with brackets keeps positions as names
-                found = [found[key] for key in sorted(found, key=lambda key: (len(key), key))]
-            return isinstance(found, list) and len(found) == len(pattern) and all(map(
-                lambda pair: self._fits(*pair, call), zip(pattern, found)))
-        return casts.as_text(pattern) == casts.as_text(found)
-
-    def _fits_text(self, template: Template, found: Any, call: Call, decode: Any = str) -> bool:
-        """Matches one template, and keeps what its holes held; a hole met before must hold the same."""
-        if "notice_url" in template.names:     # the address as sent: it ends in the event's own name
-            call.facts["notice_url_sent"] = casts.as_text(found)
-        if len(template.parts) == 1 and isinstance(template.parts[0], Hole):
-            return self._keep(template.parts[0], found, call)
-        pattern = "".join(re.escape(part) if isinstance(part, str) else "(.*?)" for part in template.parts)
-        match = re.fullmatch(pattern, casts.as_text(found), re.DOTALL)
-        return match is not None and all(self._keep(hole, decode(text), call)
-                                         for hole, text in zip(template.holes, match.groups()))
-
-    def _keep(self, hole: Hole, raw: Any, call: Call) -> bool:
-        if hole.name in self.constants or hole.name in self.doc.get("secrets", {}):
-            return casts.as_text(hole.value(self.scope())) == casts.as_text(raw)
-        if isinstance(raw, (dict, list)):
-            return False
-        try:
-            for cast in reversed(hole.casts):
-                if cast.read is None:          # a digest of something: it is part of the signature's business
-                    return True
-                raw = cast.read(raw, self.setting)
-            if hole.kind == "int":
-                raw = casts.cast_named("int").read(raw, self.setting)  # type: ignore[union-attr, misc]
+            raw = codecs.decode_bytes(signature, signer.encode)
         except Unreadable:
             return False
-        is_fact = fact_kind(hole.name) is not None
-        known, key = (call.facts, key_of(hole.name, hole.kind)) if is_fact else (call.names, hole.name)
-        return known.setdefault(key, raw) == raw
-
-    # --- signatures
-
-    def _check(self, signer: Signer | None, call: Call, message: Message, params: Mapping[str, Any] | None) -> None:
-        if signer is None:
-            return
-        scope = self.scope(call.facts, call.names)
-        scope.message, scope.params = message, params
-        at_ms = call.names.get("timestamp")
-        if at_ms is not None and abs(clock.now_ms() - at_ms) > CLOCK_OFF_MAX_S * 1000:
-            raise BadSignature("the request is too old")
-        text, signature = casts.as_bytes(signer.canonical.text(scope)), casts.as_text(call.names.get("signature", ""))
-        if not self._holds(signer, text, signature):
-            raise BadSignature("the signature does not match the request")
-
-    def _holds(self, signer: Signer, data: bytes, signature: str) -> bool:
-        needs = crypto.DIGESTS[signer.digest].needs
-        if needs == "private_key":
-            try:
-                raw = codecs.decode_bytes(signature, signer.encode)
-            except Unreadable:
-                return False
-            return any(crypto.rsa_matches(signer.digest, key, data, raw)
-                       for key in self.box.candidates(signer.secret, None))
-        key = signer.secret if needs == "none" else self.box.bytes(signer.secret)
-        expected = codecs.encode_bytes(crypto.sign(signer.digest, key, data), signer.encode)
-        return hmac.compare_digest(expected.encode(), signature.encode())
-
-
-def _may_lack(pattern: Any) -> bool:
-    """Whether a key may be missing: everything below it hangs on optional holes."""
-    if isinstance(pattern, Template):
-        return any(hole.optional for hole in pattern.holes)
-    return isinstance(pattern, Mapping) and bool(pattern) and all(_may_lack(value) for value in pattern.values())
+        return any(crypto.rsa_matches(signer.digest, key, data, raw) for key in side.box.candidates(signer.secret, None))
+    key = signer.secret if needs == "none" else side.box.bytes(signer.secret)
+    expected = codecs.encode_bytes(crypto.sign(signer.digest, key, data), signer.encode)
+    return hmac.compare_digest(expected.encode(), casts.as_bytes(signature))

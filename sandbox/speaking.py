@@ -3,62 +3,116 @@ exactly what happened here.
 """
 from __future__ import annotations
 
-import os
-from typing import Any, Mapping, NamedTuple
+import copy
+from typing import Any, Iterator, Mapping
 
-from engine.base import clock
-from engine.wire import casts, codecs, crypto, mapping, paths
+from engine.wire import codecs, mapping, paths
 from engine.wire.channel import Event, Operation
-from engine.wire.model import Message
+from engine.wire.model import Message, Unreadable
 from engine.wire.notices import answer as our_answer
-from engine.wire.signing import Check
-from engine.wire.templates import Hole, Template
+from engine.wire.templates import Template
 
-from .reading import Side
+from . import wishing
+from .closing import close_up
+from .deeds import GOOD
+from .side import Side
+from .signing import Said, encode, said, sign
+from .wishing import CannotSay, put, put_if_missing
 
-
-class Said(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class CannotSay(Exception):
-    """The channel file has no way to say this."""
+__all__ = ["CannotSay", "Said", "acknowledged", "answer", "can_answer", "notice", "signed", "token"]
+_UNLISTED = "SANDBOX_OTHER"
+_NOTHING: Mapping[str, Any] = {}
 
 
-def answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], client_value: str, forged: bool = False
-           ) -> Said:
+def answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], cashier_url: str = "", forged: bool = False,
+           token: str = "", facts: Mapping[str, Any] = _NOTHING) -> Said:
     """The answer to an operation that ended in `state`, with what is known of it. `forged` spoils the signature."""
     op = side.channel.operations[operation]
-    tree: dict[str, Any] = {}
-    _write_fields(side, op.take, op.match, {**fields, "state": state}, tree)
-    if state in ("pending", "accepted", "succeeded"):
-        for hole in _client_holes(side, op):
-            _put_if_missing(tree, paths.split(hole.name.removeprefix("answer.")), client_value)
-    status = _make_hold(op, state, tree)
-    if not tree:
-        return signed(side, op.checks, Message(status=status), None, forged)
-    outer = _close_up(side, side.doc["operations"][operation].get("open"), tree, operation)
-    return signed(side, op.checks, Message(status=status, tree=outer), op.answer_kind, forged)
+    for draft in _drafts(side, op.take, op.match, fields, state, facts):
+        if state in ("pending", "accepted", "succeeded"):
+            _fill_client(side, operation, draft.tree, cashier_url, token or cashier_url)
+        held = _held(op, state, draft)
+        if held is not None:
+            return _closed(side, op, operation, held, forged, facts)
+    raise CannotSay(f"no judgement of {operation} means {state}")
+
+
+def can_answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
+    try:
+        answer(side, operation, state, fields, "x", token="x", facts=facts)
+    except CannotSay:
+        return False
+    return True
+
+
+def _closed(side: Side, op: Operation, name: str, message: Message, forged: bool, facts: Mapping[str, Any]) -> Said:
+    if not message.tree and not any(check.signature.name.startswith("body.") for check in op.checks):
+        return said(side, op.checks, message, None, forged)
+    method = op.plan.method.lower()
+    message.tree = close_up(side, side.doc["operations"][name].get("open"), message.tree, f"{method}_{name}", facts)
+    return said(side, op.checks, message, op.answer_kind, forged)
 
 
 def notice(side: Side, event: str, state: str, fields: Mapping[str, Any], event_id: str, forged: bool = False) -> Said:
-    """The body and headers of a notice. The same `event_id` makes it the same event to the receiver."""
-    spec = side.channel.events[event]
-    if spec.split:
-        raise CannotSay("batches are not played")
-    tree: dict[str, Any] = {}
-    _write_fields(side, spec.take, spec.match, {**fields, "state": state}, tree)
-    if "when" in side.doc["notices"][event]:
-        _satisfy(side.doc["notices"][event]["when"], tree)
-    outer = _close_up(side, side.doc["notices"][event].get("open"), tree, event)
-    message = Message(method="POST", tree=outer)
+    """The body and headers of a notice. The same `event_id` makes it the same event to the receiver. CannotSay when
+    the file would read something else, or nothing."""
+    spec, doc = side.channel.events[event], side.doc["notices"][event]
+    for draft in _drafts(side, spec.take, spec.match, fields, state, _NOTHING):
+        try:
+            if "when" in doc:
+                wishing.hold(doc["when"], draft.tree)
+        except CannotSay:
+            continue
+        _name(spec, draft, event_id, opened=True)
+        if _reads(side, spec, draft, state):
+            return _sent(side, spec, doc, draft, event, event_id, forged)
+    raise CannotSay(f"no notice {event} says {state}")
+
+
+def _sent(side: Side, spec: Event, doc: Mapping[str, Any], message: Message, event: str, event_id: str, forged: bool) -> Said:
+    message.method = "POST"
+    message.tree = close_up(side, doc.get("open"), message.tree, event, _NOTHING, spoiled=forged and not spec.checks)
+    _name(spec, message, event_id, opened=False)
+    if not spec.split:
+        return said(side, spec.checks, message, spec.body_kind, forged)
+    at, each = spec.split
+    covers_body = any("body" in check.canonical.holes for check in spec.checks)
+    if spec.checks and not covers_body:       # each item carries its own signature
+        sign(side, spec.checks[0], message, None, forged)
+    item: dict[str, Any] = {}
+    if each:
+        put(item, each, message.tree)
+    whole: dict[str, Any] = {}
+    put(whole, at, [item or message.tree])
+    message.tree = whole
+    if covers_body:
+        return said(side, spec.checks, message, spec.body_kind, forged)
+    encode(message, spec.body_kind)
+    return Said(200, {**message.headers, "content-type": codecs.CODECS[spec.body_kind].content_type}, message.body,
+                message.query_text)
+
+
+def _name(spec: Event, message: Message, event_id: str, opened: bool) -> None:
+    """The parts that name the event to the receiver, where nothing has filled them yet."""
     for hole in spec.once_by:
         head, _, rest = hole.name.partition(".")
-        if head in ("body", "header"):
-            _place(message, {}, hole.name, event_id)
-    return signed(side, spec.checks, message, spec.body_kind, forged)
+        if head == "notice" and opened:
+            put_if_missing(message.tree, paths.split(rest), event_id)
+        elif head == "header" and not opened:
+            message.headers.setdefault(rest.lower(), event_id)
+        elif head == "body" and not opened:
+            put_if_missing(message.tree, paths.split(rest), event_id)
+
+
+def _reads(side: Side, spec: Event, message: Message, state: str) -> bool:
+    if spec.when is not None and not spec.when(message, message.tree):
+        return False
+    try:
+        read = spec.take.read(message, message.tree, side.setting)
+    except Unreadable:
+        return False
+    tells_state = any(field.kind == "state" for field in spec.take.fields)
+    return read.get("state") == state if tells_state else state in GOOD
 
 
 def acknowledged(side: Side, event: str, status: int, body: bytes) -> bool:
@@ -70,164 +124,80 @@ def acknowledged(side: Side, event: str, status: int, body: bytes) -> bool:
     return False
 
 
-def events_of(side: Side) -> Mapping[str, Event]:
-    return side.channel.events
+def token(side: Side, text: str, lasts_s: int) -> Said:
+    """The answer to a request for a token."""
+    auth = side.channel.auth
+    assert auth is not None
+    tree: dict[str, Any] = {}
+    if not isinstance(auth.lasts, float):
+        put(tree, auth.lasts, lasts_s)
+    put(tree, auth.token, text)
+    return said(side, (), Message(status=200, tree=tree), "json", False)
+
+
+signed = said                                 # what a partner's request is made with, too
 
 
 # --- from our words to theirs
 
-def _write_fields(side: Side, take: mapping.Take, match: Mapping[str, Template], fields: Mapping[str, Any],
-                  tree: dict[str, Any]) -> None:
-    expected = {name: template.text(side.scope()) for name, template in match.items()}
-    for field in take.fields:
-        value = expected.get(field.name, fields.get(field.key))
-        if value is None or field.source != "document":
-            continue
-        if field.words is not None:
-            value = next((theirs for theirs, ours in field.words.items() if ours == value), None)
-            if value is None:
-                continue
-        else:
-            value = field.cast.write(value, side.setting)
-        paths.put(tree, field.steps, value)
+def _drafts(side: Side, take: mapping.Take, match: Mapping[str, Template], fields: Mapping[str, Any], state: str,
+            facts: Mapping[str, Any]) -> Iterator[Message]:
+    """Messages that say these fields, one for each of their words that means this state."""
+    expected = {name: template.text(side.scope(facts)) for name, template in match.items()}
+    of_state = next((field for field in take.fields if field.kind == "state" and field.source == "document"), None)
+    words: list[Any] = [None]
+    if of_state is not None and of_state.words is not None:
+        words = [theirs for theirs, ours in of_state.words.items() if ours == state]
+        words += [_UNLISTED] if of_state.other == state else []
+        words = words or [None]
+    setting = side.setting._replace(currency=fields.get("currency") or side.setting.currency)
+    for word in words:
+        message = Message(tree={})
+        for field in take.fields:
+            value = expected.get(field.name, fields.get(field.key))
+            if field is of_state:
+                value = word
+            elif field.words is not None:
+                value = next((theirs for theirs, ours in field.words.items() if ours == value), None)
+            elif value is not None:
+                value = [{} for _ in range(int(value))] if field.cast.word == "count" else field.cast.write(value, setting)
+            if value is not None:
+                _write(message, field, value)
+        yield message
 
 
-def _client_holes(side: Side, op: Operation) -> list[Hole]:
-    holes: list[Hole] = []
-
-    def walk(node: Any) -> None:
-        if isinstance(node, Template):
-            holes.extend(hole for hole in node.holes if hole.name.startswith("answer."))
-        elif isinstance(node, Mapping):
-            for value in node.values():
-                walk(value)
-    if op.client:
-        walk(side.tree(side.doc["operations"][op.name]["client"][op.client.kind]))
-    return holes
+def _write(message: Message, field: mapping.Field, value: Any) -> None:
+    if field.source == "document":
+        put(message.tree, field.steps, value)
+    elif field.source == "header":
+        message.headers[field.steps[0]] = str(value)
+    elif field.source == "query":
+        message.query[field.steps[0]] = str(value)
 
 
-def _make_hold(op: Operation, state: str, tree: dict[str, Any]) -> int:
-    """Writes into the tree what makes the file judge this answer as `state`; returns the HTTP status it takes."""
-    state_words = next((f.words for f in op.take.fields if f.kind == "state" and f.words), {})
+def _fill_client(side: Side, operation: str, tree: dict[str, Any], cashier_url: str, token: str) -> None:
+    """An address is what a terminal opens or shows; elsewhere, and inside a longer text, a short token stands."""
+    kind = side.channel.operations[operation].client
+    for hole, template in side.client_holes(operation):
+        is_address = kind is not None and kind.kind in ("qr", "redirect") and template.parts[0] is hole
+        put_if_missing(tree, paths.split(hole.name.removeprefix("answer.")), cashier_url if is_address else token)
+
+
+def _held(op: Operation, state: str, draft: Message) -> Message | None:
+    """The message, with what makes the file judge it as `state` and the HTTP status that takes; None if nothing does."""
+    states = [field for field in op.take.fields if field.kind == "state"]
+    takes = [field.fixed == state if field.source == "fixed" else state in {*(field.words or {}).values(), field.other}
+             for field in states]
     for rule in op.rules:
-        if rule.then != state and not (rule.then == mapping.STATE_AS_TAKEN and state in state_words.values()):
+        if rule.then != state and not (rule.then == mapping.STATE_AS_TAKEN and any(takes)):
             continue
-        status = _satisfy(rule.spec, tree) or 200
-        if mapping.judge(op.rules, Message(status=status), tree) is rule:
-            return status
-    raise CannotSay(f"no judgement of {op.name} means {state}")
-
-
-def _satisfy(spec: Mapping[str, Any], tree: dict[str, Any]) -> int | None:
-    """Makes a condition hold; returns the HTTP status it asks for, if it does."""
-    status = None
-    for word, value in spec.items():
-        if word == "http":
-            first = value[0] if isinstance(value, list) else value
-            status = int(str(first).partition("..")[0])
-        elif word == "eq":
-            for path, wanted in value.items():
-                paths.put(tree, paths.split(path), wanted)
-        elif word == "in":
-            for path, wanted in value.items():
-                paths.put(tree, paths.split(path), wanted[0])
-        elif word == "exists":
-            _put_if_missing(tree, paths.split(value), "1")
-        else:
-            raise CannotSay(f"a condition with {word!r} can't be made to hold")
-    return status
-
-
-def _put_if_missing(tree: dict[str, Any], steps: tuple[str, ...], value: str) -> None:
-    try:
-        paths.dig(tree, steps)
-    except paths.Missing:
-        paths.put(tree, steps, value)
-
-
-def _close_up(side: Side, spec: Any, tree: dict[str, Any], name: str) -> dict[str, Any]:
-    """The steps of `open:` in reverse: wrap, seal."""
-    steps = [] if spec is None else [spec] if isinstance(spec, Mapping) else list(spec)
-    for step in reversed(steps):
-        outer: dict[str, Any] = {}
-        if "into" in step:
-            raise CannotSay("a part that is opened beside the rest is not played")
-        if "in" in step:
-            inside = tuple(name + part[1:] if part.startswith("*") else part for part in paths.split(step["in"]))
-            paths.put(outer, inside, tree)
-        elif "json" in step:
-            paths.put(outer, paths.split(step["json"]), codecs.write_json(tree).decode())
-        else:
-            _seal(side, step, tree, outer)
-        tree = outer
-    return tree
-
-
-def _seal(side: Side, step: Mapping[str, Any], tree: dict[str, Any], outer: dict[str, Any]) -> None:
-    kind = next(word for word in crypto.CIPHERS if word in step)
-    spec = step[kind]
-    beside = {"nonce": os.urandom(6).hex(), "iv": os.urandom(8).hex(), "aad": "sandbox"}
-    used = {part: text for part, text in beside.items() if part in spec}
-    for part, text in used.items():
-        paths.put(outer, paths.split(spec[part]), text)
-    plain = codecs.CODECS[step.get("as", "json")].write(tree, casts.as_text)
-    key = side.draft.cipher_key(kind, spec["key"], "seal", ())(side.scope())
-    iv, aad = used.get("nonce") or used.get("iv") or "", used.get("aad", "")
-    sealed = crypto.seal(kind, key, plain, iv.encode(), aad.encode())
-    paths.put(outer, paths.split(spec["of"]), codecs.encode_bytes(sealed, spec.get("encode", "base64")))
-
-
-# --- signatures
-
-def signed(side: Side, checks: tuple[Check, ...], message: Message, kind: str | None, forged: bool) -> Said:
-    """Encodes and signs a message by the first way the file verifies."""
-    if checks:
-        _sign(side, checks[0], message, kind, forged)
-    elif kind:
-        message.body = codecs.CODECS[kind].write(message.tree, casts.as_text)
-    if kind:
-        message.headers["content-type"] = codecs.CODECS[kind].content_type
-    return Said(message.status or 200, message.headers, message.body)
-
-
-def _sign(side: Side, check: Check, message: Message, kind: str | None, forged: bool) -> None:
-    scope = side.scope()
-    scope.message = message
-    parts: dict[str, list[str]] = {}
-    if check.fresh:
-        _place(message, parts, check.fresh.at.name, check.fresh.cast.write(clock.now_ms(), side.setting))
-    if check.key_id:
-        _place(message, parts, check.key_id.name, side.key_ids[check.secret])
-    for name in check.canonical.holes:
-        if name.startswith("header.") and name.removeprefix("header.").lower() not in message.headers:
-            _place(message, parts, name, os.urandom(16).hex())
-    _encode(message, kind)
-    scope.parts = parts
-    try:
-        data = casts.as_bytes(check.canonical.text(scope)) + (b"forged" if forged else b"")
-    except paths.Missing as missing:
-        raise CannotSay(f"the signature covers what nothing tells us: {missing}") from None
-    needs = crypto.DIGESTS[check.digest].needs
-    key = check.secret if needs == "none" else side.box.private_key(check.secret) if needs == "private_key" \
-        else side.box.bytes(check.secret)
-    signature = codecs.encode_bytes(crypto.sign(check.digest, key, data), check.encode)
-    _place(message, parts, check.signature.name, signature)
-    if check.parts:
-        joined = check.parts.split.join(f"{name}{check.parts.between}{value}" for name, (value,) in parts.items())
-        _place(message, {}, check.parts.of.name, check.parts.prefix + joined)
-    _encode(message, kind)
-
-
-def _encode(message: Message, kind: str | None) -> None:
-    if kind:
-        message.body = codecs.CODECS[kind].write(message.tree, casts.as_text)
-
-
-def _place(message: Message, parts: dict[str, list[str]], name: str, value: Any) -> None:
-    head, _, rest = name.partition(".")
-    if head == "header":
-        message.headers[rest.lower()] = casts.as_text(value)
-    elif head == "parts":
-        parts[rest] = [casts.as_text(value)]
-    else:
-        paths.put(message.tree, paths.split(rest), value)
+        message = copy.copy(draft)
+        message.tree = copy.deepcopy(draft.tree)
+        try:
+            statuses = wishing.hold(rule.spec, message.tree)
+        except CannotSay:
+            continue
+        for message.status in statuses or wishing.ANY_STATUS:
+            if mapping.judge(op.rules, message, message.tree) is rule:
+                return message
+    return None

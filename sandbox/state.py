@@ -1,4 +1,4 @@
-"""What the sandbox remembers: deeds (payments, refunds, supplier orders, messages), work that is due, faults asked for.
+"""What the sandbox remembers: deeds (payments, refunds, contracts, orders, messages …), what is due, faults asked for.
 
 One small SQLite file of its own, so that a restart forgets nothing. Every call is one short transaction under one lock.
 """
@@ -20,6 +20,7 @@ _TABLES = (
         faults TEXT NOT NULL, made_at_ms INTEGER NOT NULL,
         done_at_ms INTEGER, UNIQUE (channel, kind, no))""",
     "CREATE INDEX IF NOT EXISTS deed_parent ON deed (channel, parent_no)",
+    "CREATE INDEX IF NOT EXISTS deed_channel_no ON deed (channel_no)",
     """CREATE TABLE IF NOT EXISTS due (
         id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, deed INTEGER NOT NULL,
         detail TEXT NOT NULL)""",
@@ -79,21 +80,32 @@ class State:
         rows = self._rows("SELECT * FROM deed WHERE channel = ? AND kind = ? AND no = ?", channel, kind, no)
         return next(iter(rows), None)
 
+    def find_any(self, channel: str, kinds: tuple[str, ...], no: str, channel_no: str) -> Row | None:
+        """By the caller's number, or by ours (which may carry the mark of a second success)."""
+        for kind in kinds:
+            rows = self._rows("SELECT * FROM deed WHERE channel = ? AND kind = ? AND (no = ? OR channel_no IN (?, ?))"
+                              " ORDER BY id LIMIT 1", channel, kind, no, channel_no, channel_no.removesuffix("B")) \
+                if no or channel_no else []
+            if rows:
+                return rows[0]
+        return None
+
     def by_id(self, deed_id: int) -> Row | None:
         return next(iter(self._rows("SELECT * FROM deed WHERE id = ?", deed_id)), None)
 
     def by_token(self, token: str) -> Row | None:
-        return next(iter(self._rows("SELECT * FROM deed WHERE token = ?", token)), None)
+        """By what a terminal was given: a token, or our number."""
+        return next(iter(self._rows("SELECT * FROM deed WHERE token = ? OR channel_no = ? LIMIT 1", token, token)), None)
 
     def listed(self, kind: str, channel: str = "", no: str = "", limit: int = 200) -> list[Row]:
         """The newest deeds of a kind, those of one channel or number when given."""
         return self._rows("SELECT * FROM deed WHERE kind = ? AND (? = '' OR channel = ?) AND (? = '' OR no = ?)"
                           " ORDER BY id DESC LIMIT ?", kind, channel, channel, no, no, limit)
 
-    def move(self, deed: Row, state: str) -> bool:
-        """pending → `state`, once; False when it had moved already."""
+    def move(self, deed: Row, state: str, of: tuple[str, ...] = ("pending", "accepted")) -> bool:
+        """One of the states `of` → `state`, once; False when it had moved already."""
         cursor = self._run("UPDATE deed SET state = ?, done_at_ms = ?"
-                           " WHERE id = ? AND state IN ('pending', 'accepted')", state, clock.now_ms(), deed["id"])
+                           f" WHERE id = ? AND state IN ({', '.join('?' * len(of))})", state, clock.now_ms(), deed["id"], *of)
         return cursor.rowcount == 1
 
     def given_back_minor(self, channel: str, payment_no: str) -> int:

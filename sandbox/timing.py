@@ -4,16 +4,15 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Mapping
 
 import urllib3
 
 from engine.base import clock
 
 from . import speaking
-from .gateway import Gateway
-from .reading import Side
+from .side import Side
 from .state import Row, State
+from .telling import Teller
 
 _log = logging.getLogger("salewright.sandbox")
 
@@ -25,8 +24,8 @@ _IDLE_S = 1.0
 class Timekeeper:
     """One thread that watches what is due and a few that deliver notices. `stop` waits for what is under way."""
 
-    def __init__(self, state: State, gateway: Gateway, sides: Callable[[], Mapping[str, Side]]):
-        self._state, self._gateway, self._sides = state, gateway, sides
+    def __init__(self, state: State, teller: Teller):
+        self._state, self._teller = state, teller
         self._news = threading.Event()
         self._ended = threading.Event()
         self._under_way: set[int] = set()
@@ -65,11 +64,11 @@ class Timekeeper:
     def _do(self, row: Row) -> None:
         try:
             deed = self._state.by_id(row["deed"])
-            side = self._sides().get(deed["channel"]) if deed else None
+            side = self._teller.sides().get(deed["channel"]) if deed else None
             if deed is None or side is None:
                 self._state.done(row["id"])
             elif row["kind"] == "end":
-                self._gateway.end(deed, row["detail"]["state"])
+                self._teller.end(side, deed, row["detail"]["state"])
                 self._state.done(row["id"])
             else:
                 self._deliver(side, deed, row)
@@ -81,16 +80,16 @@ class Timekeeper:
             self._news.set()
 
     def _deliver(self, side: Side, deed: Row, row: Row) -> None:
-        detail, event = row["detail"], self._gateway.event_of(deed)
+        detail = row["detail"]
         attempt = detail.get("attempt", 1)
         try:
-            said = self._gateway.compose(side, deed, detail)
+            event, url, state, said = self._teller.compose(side, deed, detail)
         except speaking.CannotSay as error:
-            _log.warning("no notice: %s", error)
+            _log.info("no notice: %s", error, extra={"channel": side.id, "kind": deed["kind"], "state": detail["state"]})
             self._state.done(row["id"])
             return
-        taken, answer = self._post(side, event, deed["facts"]["notice_url_sent"], said)
-        self._state.record(deed["id"], event, detail["state"], attempt, answer, taken)
+        taken, answer = self._post(side, event, url, said)
+        self._state.record(deed["id"], event, state, attempt, answer, taken)
         if taken or attempt >= detail.get("attempts_max", len(WAITS_S)):
             self._state.done(row["id"])
         else:
@@ -101,5 +100,5 @@ class Timekeeper:
             reply = self._http.request("POST", url, body=said.body, headers=said.headers, redirect=False)
         except urllib3.exceptions.HTTPError as error:
             return False, type(error).__name__
-        said = f"{reply.status} {reply.data[:200].decode(errors='replace')}"
-        return speaking.acknowledged(side, event, reply.status, reply.data), said
+        text = f"{reply.status} {reply.data[:200].decode(errors='replace')}"
+        return speaking.acknowledged(side, event, reply.status, reply.data), text

@@ -1,4 +1,4 @@
-"""What must be there before anything serves: databases, the sandbox's keys, a live release, a first login and key.
+"""What must be there before anything serves: databases, a live release, a first login and key.
 
 Each part is made once and left alone afterwards. Rooms that bring such a part are named in one table; one that is not
 there is passed over.
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from ..config.catalog import Catalog
 
 # What to make → module and function that ensures it. Each is called without arguments and says what it has made:
-# the sandbox's keys nothing; login (name, password) or None when there is an admin; api_key its text or None.
+# login (name, password) or None when there is an admin; api_key its text or None.
 PROVIDERS = {
-    "sandbox_keys": ("sandbox.keys", "ensure"),
     "login": ("console.access", "first_login"),
     "api_key": ("engine.api.keys", "first_key"),
 }
@@ -34,7 +33,7 @@ def make_ready() -> dict[str, Any]:
     store.open_all()
     for name in store.migrate():
         say(f"migrated {name}")
-    made = {"sandbox_keys": provide("sandbox_keys")}
+    made: dict[str, Any] = {}
     publish_samples()
     catalog = live_catalog()
     partner_keys(catalog)

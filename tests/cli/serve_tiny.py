@@ -16,7 +16,7 @@ def server(offset, *more):
 
 roles.TABLE = (roles.Role("api", "engine", "", server(0, *flags), 0), roles.Role("console", "engine", "", server(1), 1),
                roles.Role("worker", "engine", "", lambda: ["sleep", "600"]), roles.Role("gone", "no.such.room", "", list))
-ready.PROVIDERS = {"sandbox_keys": ("no.such.room", "ensure"), "login": ("tests.cli.serve_tiny_room", "first_login"),
+ready.PROVIDERS = {"login": ("tests.cli.serve_tiny_room", "first_login"),
                    "api_key": ("tests.cli.serve_tiny_room", "first_key")}
 ready.publish_samples = lambda: None
 ready.live_catalog = lambda: SimpleNamespace(scenes={}, partners={})

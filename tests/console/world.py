@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import re
-import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from console.access import sessions, users
 from console.access.roles import ROLES
 from console.app import create_app
 from engine import charge, runs, sale, settling, startup, store, wire
-from engine.base import clock, settings, trace
+from engine.base import clock, trace
 from engine.config import releases
 from engine.config.live import live
 from engine.config.reader import KINDS
@@ -31,7 +30,6 @@ from engine.flow import executor, outbox
 from engine.pay import channels, payments
 from engine.trade import buyers
 from engine.wire import Outcome
-from sandbox import keys
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct-horse-7"
@@ -125,7 +123,7 @@ def drain() -> None:
 
 def opened(monkeypatch: Any) -> World:
     """The console over the databases as they are, with an outside that answers."""
-    _put_keys()
+    monkeypatch.setenv("SALEWRIGHT_SECRETS_DIR", _secrets())
     monkeypatch.setattr(outbox, "_handlers", handlers())
     outside = Outside(wire.operate)
     monkeypatch.setattr(wire, "operate", outside.operate)
@@ -134,15 +132,9 @@ def opened(monkeypatch: Any) -> World:
 
 
 @functools.lru_cache(maxsize=None)
-def _made_keys() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="salewright-keys-"))
-    keys.ensure(folder)
-    return folder
-
-
-def _put_keys() -> None:
-    """The sandbox's keys, made once for all tests."""
-    shutil.copytree(_made_keys(), settings.secrets_dir(), dirs_exist_ok=True)
+def _secrets() -> str:
+    """Where the channels' secrets are made up, once for all tests."""
+    return tempfile.mkdtemp(prefix="salewright-keys-")
 
 
 def base(monkeypatch: Any) -> World:

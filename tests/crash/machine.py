@@ -20,7 +20,6 @@ from engine.cli import roles
 from engine.cli.catalogue import catalogue_files
 from engine.config import releases
 from engine.config.live import live
-from sandbox import keys as sandbox_keys
 from tests.support.processes import LOOPBACK, Process, Processes, free_ports
 from tests.support.waiting import wait_until
 
@@ -36,7 +35,6 @@ class Machine:
         self.env = {"SALEWRIGHT_PORT": str(self.port), "SALEWRIGHT_SWEEP_EVERY_S": "1", "SALEWRIGHT_JOB_LEASE_S": "2",
                     "SALEWRIGHT_CALL_LEASE_S": "2", "SALEWRIGHT_LOG_LEVEL": "WARNING"}
         self.crashed = folder / "crashed"
-        sandbox_keys.ensure()
         releases.publish(dict(files or catalogue_files(roles.ROOT)), "tests", "tests", startup.vocabulary(), base_no=0)
         startup.start("tests")
         self.key = api_keys.create("tests", api_keys.SCOPES)

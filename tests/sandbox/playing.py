@@ -4,12 +4,14 @@ from __future__ import annotations
 import sys
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable, Mapping
 
 import urllib3
 
-from engine.base import clock
+from engine.base import clock, settings
+from engine.config import likeness
 from engine.wire import IncomingRequest, Notice, NoticeRejected, Outcome, answer, load, operate, receive
 from tests.support.processes import Process, Processes, free_ports
 from tests.support.waiting import wait_until
@@ -89,12 +91,13 @@ class Sandbox:
         self._processes, self.listener = processes, listener
         self.port = free_ports()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._options = [] if pay_after_s is None else ["--pay-after", str(pay_after_s)]
+        self._options = ["--channels", str(ROOT / "channels"), "--api", listener.url.removesuffix("/v1/notices"),
+                         *([] if pay_after_s is None else ["--pay-after", str(pay_after_s)])]
         self.process = self.start()
 
     def start(self) -> Process:
         self.process = self._processes.start(sys.executable, "-m", "sandbox", "--host", "127.0.0.1", "--port", str(self.port),
-                                             *self._options)
+                                             *self._options, env={"SALEWRIGHT_SECRETS_DIR": str(settings.secrets_dir())})
         self.process.wait_healthy(self.port)
         return self.process
 
@@ -112,8 +115,8 @@ class Sandbox:
         outcome = self.operate(channel_id, "pay", payment__no=no, **facts)
         if "redirect" in outcome.client:
             assert HTTP.request("GET", outcome.client["redirect"], redirect=False).status == 302
-        if "params" in outcome.client:
-            assert self.post(f"app/{channel_id}", outcome.client["params"])["state"] == "pending"
+        if "params" in outcome.client or "text" in outcome.client:
+            assert self.post(f"app/{channel_id}", outcome.client)["state"] in ("pending", "succeeded", "signed")
         return outcome
 
     def fault(self, fault: str, **more: Any) -> None:
@@ -131,5 +134,11 @@ class Sandbox:
         return self.get(f"payments?no={no}")["items"][0]
 
 
+@cache
+def documents() -> dict[str, Mapping[str, Any]]:
+    """Every channel file of the catalogue, whole."""
+    return likeness.merged_all({path.stem: read(path) for path in sorted((ROOT / "channels").glob("*.yaml"))})
+
+
 def channel(channel_id: str) -> Any:
-    return load(read(ROOT / "channels" / f"{channel_id}.yaml"))
+    return load(documents()[channel_id])
