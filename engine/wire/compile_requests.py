@@ -49,7 +49,8 @@ def compile_plan(draft: Draft, doc: Mapping[str, Any], spec: Mapping[str, Any], 
         body_kind=body,
         body=compile_tree(draft, spec[body], BUILD, (*path, body)) if body else (lambda scope: None),
         content_type=spec.get("content_type", ""), signer=signer,
-        extra_headers=compile_tree(draft, {} if auth else doc.get("auth", {}).get("header", {}), TOKEN, ("auth", "header")))
+        extra_headers=compile_tree(draft, {} if auth or line in (None, "link") else doc.get("auth", {}).get("header", {}), TOKEN,
+                                   ("auth", "header")))
 
 
 def _check_places(draft: Draft, signer: Signer | None, body: str | None, line: str | None, path: Path) -> None:
