@@ -216,7 +216,7 @@ def build(monkeypatch: Any) -> World:
     for scene, sku in (("xunbiaobao-pc", "xunbiaobao-vip/month"), ("shangjibao-app", "shangjibao-vip/month")):
         who = buyer(f"b-{scene}", phone="13800002000")
         placed = place(scene, items=item(sku), buyer_id=who)
-        pay(placed["no"], live.catalog().scene(scene).channels[0].channel_id)
+        pay(placed["no"], live.catalog().scene(scene).channels[0].id)
         orders[scene] = placed["no"]
 
     _partners(orders)
