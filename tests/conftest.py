@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
@@ -46,6 +47,8 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield folder
     log.handlers[:], log.level = handlers, level
     clock.set_to(None)
+    if health := sys.modules.get("engine.pay.health"):             # which channels work is known by process, not by database
+        health.forget()
 
 
 @pytest.fixture(scope="session")
