@@ -5,11 +5,11 @@ room compiles the file once and speaks its protocol.
 checks.
 
     read       draft · templates · trees · mapping · opening · compile_signing → compile_requests, compile_operations,
-               compile_notices → compile, which makes a channel of a document; loading keeps it
+               compile_notices, compile_keyrings → compile, which makes a channel of a document; loading keeps it
     speak      building → sending → concluding, told in operating; tokens
     listen     notices · verifier
     know       model, vocabulary, scope: what passes through, its words, what can be named;
-               codecs, casts, paths, crypto, signing, secrets, redact; sandboxed, made_up: spoken with the sandbox
+               codecs, casts, paths, crypto, signing, secrets, keyrings, redact; sandboxed, made_up: spoken with the sandbox
 """
 from .channel import Channel
 from .compile import check_channel
@@ -17,8 +17,9 @@ from .examples import run_example
 from .loading import load
 from .model import IncomingRequest, Notice, NoticeRejected, Outcome, Verified, WireError
 from .notices import answer, receive
-from .operating import declares, forbid_in, needs_call, needs_facts, operate, operation_of
+from .operating import declares, needs_call, needs_facts, operate, operation_of
 from .secrets import Given, Places
+from .sending import forbid_in
 from .verifier import check_verify, compile_verifier
 
 __all__ = ["load", "declares", "needs_call", "needs_facts", "operate", "operation_of", "receive", "answer", "forbid_in",

@@ -11,6 +11,7 @@ from typing import Any, Mapping
 from ..base import clock, settings
 from .casts import Setting
 from .channel import Channel
+from .compile_keyrings import attach, compile_rings
 from .compile_notices import compile_event
 from .compile_operations import compile_operation
 from .compile_requests import compile_auth
@@ -42,7 +43,8 @@ class _Nowhere:
 
 def _compile(draft: Draft, doc: Mapping[str, Any], secrets: SecretSource) -> Channel:
     _check_names(draft, doc)
-    return Channel(
+    rings = compile_rings(draft, doc)
+    channel = Channel(
         id=doc.get("id", ""), role=doc.get("role", ""),
         setting=Setting(doc.get("currency", "CNY"), _zone(draft, doc)),
         constants={k: str(v) for k, v in doc.get("constants", {}).items()},
@@ -50,6 +52,8 @@ def _compile(draft: Draft, doc: Mapping[str, Any], secrets: SecretSource) -> Cha
         operations={name: compile_operation(draft, doc, name, spec) for name, spec in doc.get("operations", {}).items()},
         events={name: compile_event(draft, doc, name, spec) for name, spec in doc.get("notices", {}).items()},
         auth=compile_auth(draft, doc), tls=_tls(draft, doc))
+    attach(channel, rings)
+    return channel
 
 
 def _check_names(draft: Draft, doc: Mapping[str, Any]) -> None:

@@ -7,12 +7,10 @@ from . import mapping, opening, paths
 from .channel import Answer, Event
 from .compile_requests import BODIES
 from .compile_signing import checks_of
-from .crypto import CIPHERS
+from .crypto import SHARED
 from .draft import Draft, Path
 from .scope import ACK, NOTICE
 from .trees import compile_tree
-
-SHARED = tuple(name for name, cipher in CIPHERS.items() if cipher.needs == "bytes")     # anyone can seal with a public key
 
 
 def compile_event(draft: Draft, doc: Mapping[str, Any], name: str, spec: Mapping[str, Any]) -> Event:

@@ -115,6 +115,8 @@ def _compile_check(draft: Draft, spec: Mapping[str, Any], allowed: frozenset[str
     if isinstance(reference, Mapping):
         secret = reference.get("keyring", "")
         draft.want_secret(secret, ("keyring",), (*path, digest, "keyring"))
+        if "linked" in draft.secrets.get(secret, {}) and "by" not in reference:
+            draft.problem((*path, digest), "say where the message names its certificate: `by:`")
         key_id = draft.name(reference["by"], allowed, (*path, digest, "by")) if "by" in reference else None
     elif digest != "hash":
         rsa = crypto.DIGESTS[digest].needs == "private_key"

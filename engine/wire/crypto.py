@@ -101,6 +101,7 @@ CIPHERS = {
     "rsa_oaep_sha256": _rsa_cipher(_oaep(hashes.SHA256())),
     "rsa_pkcs1": _rsa_cipher(padding.PKCS1v15()),
 }
+SHARED = tuple(name for name, cipher in CIPHERS.items() if cipher.needs == "bytes")     # anyone can seal with a public key
 
 
 def open_sealed(name: str, key: Any, data: bytes, iv: bytes = b"", aad: bytes = b"") -> bytes:

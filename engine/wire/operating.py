@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Any, Callable, Mapping
+from typing import Any, Mapping
 
 from ..base import signal, turn
 from . import sending, tokens
@@ -21,13 +21,6 @@ from .model import FactMissing, Outcome, Request, Unreadable, WireError
 from .scope import Scope
 
 _log = logging.getLogger("salewright.wire")
-_inside_transaction: Callable[[], bool] = lambda: False
-
-
-def forbid_in(inside: Callable[[], bool]) -> None:
-    """Told at start-up how to see that a database transaction is open; no call goes out while it is."""
-    global _inside_transaction
-    _inside_transaction = inside
 
 
 def declares(ch: Channel, operation: str) -> bool:
@@ -48,8 +41,8 @@ def operate(ch: Channel, operation: str, facts: Mapping[str, Any], *, timeout_s:
     """Runs an operation. Never raises for what goes wrong outside; WireError when the file, the secrets or the caller
     are wrong (an unknown operation, a missing secret, a transaction held open)."""
     op = operation_of(ch, operation)
-    if op.sends and _inside_transaction():
-        raise WireError(f"{ch.id}.{operation}: an outside call inside a database transaction")
+    if op.sends:
+        sending.require_outside(f"{ch.id}.{operation}")
     started = time.perf_counter()
     outcome = _attempt(ch, op, facts, timeout_s or op.timeout_s)
     seconds = time.perf_counter() - started

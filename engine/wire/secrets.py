@@ -2,7 +2,8 @@
 
 A reference is `{env: NAME}` or `{file: name}` (below the secrets folder), with `as:` saying what it is: text (the
 default), hex, base64, private_key (PEM), public_key (PEM key or certificate) or keyring. A keyring is a folder `name/`
-of files `<key id>.pem`, or a JSON object {key id: text}: during a rotation more than one key is valid.
+of files `<key id>.pem`, or a JSON object {key id: text}: during a rotation more than one key is valid. A keyring may also be
+fetched (`keyrings.py`); a place of ours that holds one comes first.
 
 Files are looked at again when they change, so that a rotated key takes effect without a restart.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Protocol
+from typing import Any, Callable, Iterator, Mapping, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -51,6 +52,8 @@ class Places:
             text = os.environ.get(reference["env"], "")
             if not text:
                 raise SecretMissing(f"the secret {name!r} is not there: set the environment variable {reference['env']}")
+        elif "file" not in reference:
+            raise SecretMissing(f"the keyring {name!r} is fetched, and not kept in a place of ours")
         else:
             path = self.path(reference["file"])
             if reference.get("as") == "keyring" and path.is_dir():
@@ -91,7 +94,7 @@ class Given:
 
     def read(self, name: str, reference: Mapping[str, str]) -> str | Mapping[str, str]:
         if name not in self._values:
-            raise WireError(f"the secret {name!r} is not given")
+            raise SecretMissing(f"the secret {name!r} is not given")
         return self._values[name]
 
     def __repr__(self) -> str:
@@ -102,15 +105,20 @@ class SecretBox:
     """A channel's secrets, typed. Parsed keys are kept by their text, so a key is parsed once."""
 
     def __init__(self, references: Mapping[str, Mapping[str, str]], source: SecretSource):
-        self._references, self._source = references, source
+        self.references, self.source = references, source
+        self._fetched: dict[str, Callable[[str | None], Mapping[str, str]]] = {}
         self._parsed: dict[tuple[str, str], Any] = {}
         self._seen: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"SecretBox({', '.join(self._references)})"
+        return f"SecretBox({', '.join(self.references)})"
+
+    def attach(self, name: str, fetch: Callable[[str | None], Mapping[str, str]]) -> None:
+        """`fetch` gives the keys of a keyring that no place of ours holds; it is told the key's id that is wanted."""
+        self._fetched[name] = fetch
 
     def kind(self, name: str) -> str:
-        return self._references[name].get("as", "text")
+        return self.references[name].get("as", "text")
 
     def text(self, name: str) -> str:
         value = self._read(name)
@@ -130,7 +138,7 @@ class SecretBox:
 
         Unverified("key_unknown") when the keyring has no key of that name.
         """
-        value = self._read(name)
+        value = self._read(name, key_id)
         if isinstance(value, str):
             value = {key_id or "": value}
         if key_id is not None and key_id not in value:
@@ -144,8 +152,13 @@ class SecretBox:
         """Every shared secret used so far (keys in PEM never travel), longest first: for masking."""
         return sorted((t for t in self._seen if t and "-----BEGIN" not in t), key=len, reverse=True)
 
-    def _read(self, name: str) -> str | Mapping[str, str]:
-        return self._source.read(name, self._references[name])
+    def _read(self, name: str, key_id: str | None = None) -> str | Mapping[str, str]:
+        try:
+            return self.source.read(name, self.references[name])
+        except SecretMissing:
+            if name not in self._fetched:
+                raise
+        return self._fetched[name](key_id)
 
     def _as_bytes(self, name: str, text: str) -> bytes:
         kind = self.kind(name)

@@ -5,10 +5,11 @@ This is the only module of the engine with an HTTP client that leaves the house.
 from __future__ import annotations
 
 import io
+import os
 import socket
 import threading
 import time
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 import certifi
@@ -18,11 +19,24 @@ from urllib3.exceptions import HTTPError
 
 from ..base import turn
 from .channel import Channel
-from .model import Reply, Request, WireError
+from .model import EMPTY, Reply, Request, WireError
 from .secrets import Places
 
 ANSWER_BYTES_MAX = 1 << 20
 _places = Places()
+_inside_transaction: Callable[[], bool] = lambda: False
+
+
+def forbid_in(inside: Callable[[], bool]) -> None:
+    """Told at start-up how to see that a database transaction is open; no call goes out while it is."""
+    global _inside_transaction
+    _inside_transaction = inside
+
+
+def require_outside(what: str) -> None:
+    """WireError inside a database transaction: an outside call would hold its locks for as long as it takes."""
+    if _inside_transaction():
+        raise WireError(f"{what}: an outside call inside a database transaction")
 
 
 class NotSent(Exception):
@@ -88,43 +102,58 @@ class _SecurePool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _Secure
 
 
-_managers: dict[tuple[str, str], urllib3.PoolManager] = {}
+_managers: dict[tuple[str, str], tuple[tuple, urllib3.PoolManager]] = {}
 _managers_lock = threading.Lock()
 
 
-def _manager(ch: Channel) -> urllib3.PoolManager:
-    """Connections are shared by all channels with the same certificates."""
-    files = (ch.tls.get("ca", ""), ch.tls.get("certificate", ""))
+def _manager(ca: str, certificate: str) -> urllib3.PoolManager:
+    """Connections are shared by all channels with the same certificates, and made anew when a certificate's file changes."""
+    paths = [_places.path(name) if name else None for name in (ca, certificate)]
+    try:
+        marks = tuple((path.stat().st_mtime_ns, path.stat().st_size) if path else None for path in paths)
+    except OSError as error:
+        name = os.path.basename(error.filename)
+        raise WireError(f"a certificate is not there: put it into the file {name} of the secrets folder") from None
     with _managers_lock:
-        if files not in _managers:
-            ca, certificate = (str(_places.path(name)) if name else None for name in files)
+        if _managers.get((ca, certificate), (None,))[0] != marks:
             manager = urllib3.PoolManager(num_pools=64, maxsize=32, cert_reqs="CERT_REQUIRED",
-                                          ca_certs=ca or certifi.where(), cert_file=certificate)
+                                          ca_certs=str(paths[0] or certifi.where()), cert_file=str(paths[1]) if paths[1] else None)
             manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
-            _managers[files] = manager
-        return _managers[files]
+            _managers[ca, certificate] = (marks, manager)
+        return _managers[ca, certificate][1]
 
 
 def send(ch: Channel, request: Request, timeout_s: float) -> Reply:
     """NotSent or NoAnswer when there is no whole answer; WireError when the channel may not be called like this."""
     _require_tls(ch, request.url)
+    return _exchange(_manager(ch.tls.get("ca", ""), ch.tls.get("certificate", "")), request, timeout_s, ANSWER_BYTES_MAX)
+
+
+def fetch(ch: Channel, url: str, timeout_s: float, bytes_max: int, headers: Mapping[str, str] = EMPTY) -> Reply:
+    """A GET at an address that a message named, which the caller has found allowed: our own certificate is not shown there.
+    NotSent, NoAnswer."""
+    return _exchange(_manager(ch.tls.get("ca", ""), ""), Request("GET", url, headers, b""), timeout_s, bytes_max)
+
+
+def _exchange(manager: urllib3.PoolManager, request: Request, timeout_s: float, bytes_max: int) -> Reply:
+    require_outside(urlsplit(request.url).netloc)
     with turn.given_back():
-        return _exchange(ch, request, timeout_s)
+        return _call_out(manager, request, timeout_s, bytes_max)
 
 
-def _exchange(ch: Channel, request: Request, timeout_s: float) -> Reply:
+def _call_out(manager: urllib3.PoolManager, request: Request, timeout_s: float, bytes_max: int) -> Reply:
     _call.sent, _call.ends_at = False, time.monotonic() + timeout_s
     headers = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "salewright", **request.headers}
     try:
         timeout = urllib3.Timeout(connect=min(timeout_s, 5.0), read=timeout_s)
-        reply = _manager(ch).request(request.method, request.url, headers=headers, body=request.body or None,
+        reply = manager.request(request.method, request.url, headers=headers, body=request.body or None,
                                      redirect=False, retries=False, timeout=timeout, preload_content=False,
                                      decode_content=False)
     except (HTTPError, OSError) as error:
         why = f"{type(error).__name__} after {'sending' if _call.sent else 'trying to connect'}"
         raise (NoAnswer if _call.sent else NotSent)(why) from None
     try:
-        body = b"".join(_chunks(reply))
+        body = b"".join(_chunks(reply, bytes_max))
     except (HTTPError, OSError) as error:
         reply.close()
         raise NoAnswer(f"{type(error).__name__} while the answer came") from None
@@ -132,18 +161,21 @@ def _exchange(ch: Channel, request: Request, timeout_s: float) -> Reply:
     return Reply(reply.status, {name.lower(): value for name, value in reply.headers.items()}, body)
 
 
-def _chunks(reply: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+def _chunks(reply: urllib3.BaseHTTPResponse, bytes_max: int) -> Iterator[bytes]:
     size = 0
     for chunk in reply.stream(65536, decode_content=False):
         size += len(chunk)
-        if size > ANSWER_BYTES_MAX:
+        if size > bytes_max:
             reply.close()
-            raise NoAnswer(f"the answer is larger than {ANSWER_BYTES_MAX} bytes")
+            raise NoAnswer(f"the answer is larger than {bytes_max} bytes")
         yield chunk
 
 
 def _require_tls(ch: Channel, url: str) -> None:
     parts = urlsplit(url)
-    local = parts.hostname in ("127.0.0.1", "localhost", "::1")
-    if parts.scheme != "https" and not local and not all(op.checks for op in ch.operations.values() if op.sends):
+    if parts.scheme != "https" and not is_local(parts.hostname) and not all(op.checks for op in ch.operations.values() if op.sends):
         raise WireError(f"{ch.id}: answers that nobody signs may come over https only")
+
+
+def is_local(host: str | None) -> bool:
+    return host in ("127.0.0.1", "localhost", "::1")

@@ -36,6 +36,7 @@ def test_written(word, value, written):
     ("rfc3339", "2019-04-02T12:34:20Z", AT_MS), ("rfc3339", "2019-04-02T20:34:20+08:00", AT_MS),
     ("%Y-%m-%d %H:%M:%S", "2019-04-02 20:34:20", AT_MS), ("%Y-%m-%dT%H:%M:%S%z", "2019-04-02T12:34:20+0000", AT_MS),
     ("count", [{"a": 1}, {}], 2), ("count", [], 0),
+    ("upper", "usd", "USD"), ("lower", "USD", "usd"),
     ("text", 7, "7"), ("text", Decimal("1.50"), "1.50"), ("url", "a%20b", "a b"), ("base64", "w6k=", "é"),
 ])
 def test_read(word, raw, value):

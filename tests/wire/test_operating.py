@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from engine.base import clock
-from engine.wire import operating
+from engine.wire import operating, sending
 from engine.wire.compile import compile_channel
 from engine.wire.model import WireError
 from engine.wire.secrets import Given
@@ -111,7 +111,7 @@ def test_the_signed_address_is_the_one_that_is_asked_for(server):
 
 def test_no_call_inside_a_transaction(server):
     inside = threading.local()
-    operating.forbid_in(lambda: getattr(inside, "yes", False))
+    sending.forbid_in(lambda: getattr(inside, "yes", False))
     try:
         inside.yes = True
         with pytest.raises(WireError, match="inside a database transaction"):
@@ -120,7 +120,7 @@ def test_no_call_inside_a_transaction(server):
         server.then(says(GOOD, **signed(GOOD)))
         assert pay(server).state == "pending"
     finally:
-        operating.forbid_in(lambda: False)
+        sending.forbid_in(lambda: False)
     assert len(server.requests) == 1
 
 
@@ -128,11 +128,11 @@ def test_parameters_for_the_client_are_made_even_inside_a_transaction():
     link = {"pay": {"link": "/cashier", "query": {"no": "{payment.no}"}, "client": {"redirect": "{url}"},
                     "sign": {"pairs": {"of": "query"}, "rsa_sha256": "key", "query": {"sign": "{signature}"}}}}
     ch = the_channel(operations=link)
-    operating.forbid_in(lambda: True)
+    sending.forbid_in(lambda: True)
     try:
         outcome = operating.operate(ch, "pay", facts())
     finally:
-        operating.forbid_in(lambda: False)
+        sending.forbid_in(lambda: False)
     assert not operating.needs_call(ch, "pay") and operating.needs_facts(ch, "pay") == {"payment.no"}
     assert outcome.client["redirect"].startswith("https://gateway.example/cashier?no=P1&sign=")
     assert (outcome.state, outcome.sent) == ("pending", False)

@@ -1,69 +1,24 @@
 """TLS: only whom we trust, by the right name, and with our certificate where it is asked for."""
 from __future__ import annotations
 
-import ipaddress
-import ssl
-from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa as rsa_keys
-from cryptography.x509.oid import NameOID
 
-from engine.base import clock, settings
-from engine.wire import sending
+from engine.base import settings
 from engine.wire.compile import compile_channel
+from engine.wire.model import WireError
 from engine.wire.operating import operate
 from engine.wire.secrets import Given
 
+from .authority import Authority, Serving
 from .making import facts, plain
 
-NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
 
-
-class Authority:
-    def __init__(self):
-        self.key = rsa_keys.generate_private_key(65537, 2048)
-        self.certificate = self._sign(NAME, self.key.public_key(), x509.BasicConstraints(True, None))
-
-    def _sign(self, subject, public_key, *extensions):
-        now = clock.to_datetime(clock.now_ms())
-        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(NAME).public_key(public_key) \
-            .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(hours=1)) \
-            .not_valid_after(now + timedelta(hours=1))
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
-        return builder.sign(self.key, hashes.SHA256())
-
-    def pem(self) -> str:
-        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-    def issue(self, address: str) -> str:
-        """Key and certificate for an address, in one PEM."""
-        key = rsa_keys.generate_private_key(65537, 2048)
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
-        certificate = self._sign(subject, key.public_key(), names)
-        return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                 serialization.NoEncryption()).decode() + \
-            certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        who = self.connection.getpeercert() if self.server.asks else None
-        body = b'{"code":"OK","qr":"%s"}' % (b"known" if who else b"anybody")
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        """Quiet."""
+def answers(asks):
+    def answer(request):
+        request.rfile.read(int(request.headers["content-length"]))
+        who = request.connection.getpeercert() if asks else None
+        return 200, {}, b'{"code":"OK","qr":"%s"}' % (b"known" if who else b"anybody")
+    return answer
 
 
 @pytest.fixture(scope="module")
@@ -78,36 +33,23 @@ def serve(tmp_path, authority):
     def start(address: str = "127.0.0.1", asks: bool = False) -> str:
         (tmp_path / "server.pem").write_text(authority.issue(address))
         (tmp_path / "ca.pem").write_text(authority.pem())
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(tmp_path / "server.pem")
-        if asks:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(tmp_path / "ca.pem")
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.handle_error = lambda *args: None
-        server.asks = asks
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        running.append((server, thread))
-        return f"https://127.0.0.1:{server.server_port}"
+        server = Serving(answers(asks), tmp_path / "server.pem", tmp_path / "ca.pem" if asks else None)
+        running.append(server)
+        return f"https://{server.address}"
     yield start
-    for server, thread in running:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    for server in running:
+        server.close()
 
 
-def pay(url, authority, tls):
+def pay(url, authority, tls, issuer=None):
     folder = settings.secrets_dir()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "ca.pem").write_text(authority.pem())
-    (folder / "ours.pem").write_text(authority.issue("127.0.0.9"))
-    sending._managers.clear()              # certificates are kept by name, and each test makes its own
+    (folder / "ours.pem").write_text((issuer or authority).issue("127.0.0.9"))
     operations = {"pay": {"post": "/pay", "json": {"no": "{payment.no}"}, "client": {"qr": "{answer.qr}"},
                           "judge": [{"http": 200, "then": "pending"}]}}
     doc = plain(sign="none", verify="none", notices={}, operations=operations, tls=tls,
-                secrets={"authority": {"file": "ca.pem"}, "certificate": {"file": "ours.pem"}})
+                secrets={"authority": {"file": "ca.pem"}, "certificate": {"file": "ours.pem"}, "gone": {"file": "gone.pem"}})
     return operate(compile_channel(doc, Given({})), "pay", facts(settings__sandbox_url=url), timeout_s=3)
 
 
@@ -131,3 +73,16 @@ def test_our_certificate(serve, authority):
     assert pay(url, authority, {"ca": "authority", "certificate": "certificate"}).client == {"qr": "known"}
     refused = pay(url, authority, {"ca": "authority"})
     assert refused.state in ("failed", "unknown") and refused.client == {}
+
+
+def test_our_certificate_is_read_again_when_it_changes(serve, authority):
+    url, tls = serve(asks=True), {"ca": "authority", "certificate": "certificate"}
+    assert pay(url, authority, tls).client == {"qr": "known"}
+    stranger = Authority("stranger", number=2)
+    assert pay(url, authority, tls, stranger).client == {}
+    assert pay(url, authority, tls).client == {"qr": "known"}
+
+
+def test_a_certificate_that_is_not_there(authority):
+    with pytest.raises(WireError, match="put it into the file gone.pem of the secrets folder"):
+        pay("https://127.0.0.1:1", authority, {"certificate": "gone"})
