@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from .roles import ROOT
 
@@ -10,7 +11,22 @@ def register(commands) -> None:
     command = commands.add_parser("channel", help="write, look through and try a channel file", description=(
         "The workshop of channel files. docs/write-a-channel.md walks through one."))
     actions = command.add_subparsers(title="actions", metavar="<action>", required=True)
+    _try(actions)
     _examples(actions)
+
+
+def _try(actions) -> None:
+    command = actions.add_parser("try", help="see the exact bytes of a channel, or why a callback is not taken", description=(
+        "Shows for each operation what would be sent this moment: the text that is signed, with visible line ends, the "
+        "signature, headers and body. With --callback: each step of verifying, opening, mapping and matching a call that came, "
+        "the first that fails, and what to do. Nothing is sent, and no secret is printed."))
+    command.add_argument("file", help="a channel's id, or a file")
+    command.add_argument("operation", nargs="?", help="one operation only")
+    command.add_argument("--facts", type=Path, metavar="FILE", help="a YAML file of facts (payment.amount: 9.90); made up if not given")
+    command.add_argument("--callback", type=Path, metavar="FILE", help="a pasted HTTP call: headers, an empty line, the body")
+    command.add_argument("--event", help="which notice the callback is, if its address does not say")
+    command.add_argument("--at", metavar="TIME", help="pretend it came at this moment (2026-11-21T12:00:00Z)")
+    command.set_defaults(run=try_out)
 
 
 def _examples(actions) -> None:
@@ -24,6 +40,31 @@ def _examples(actions) -> None:
     command.add_argument("--missing", action="store_true", help="instead: change the file's protocol one leaf at a time and "
                          "list the changes that no example notices, with their places; exit 1 if there are any")
     command.set_defaults(run=examples)
+
+
+def try_out(args) -> int:
+    from ..base import clock
+    from ..base.errors import Code, Refusal
+    from ..wire.trying import channel_for_trying
+    from .channels import files, showing
+
+    doc = files.read_right(args.file, ROOT).doc
+    for path in (args.facts, args.callback):
+        if path is not None and not path.is_file():
+            raise Refusal(Code.NOT_FOUND, f"there is no file {path}")
+    channel, source = channel_for_trying(doc, showing.OurTestHalves(doc))
+    try:
+        now_ms = clock.parse_rfc3339(args.at) if args.at else clock.now_ms()
+    except ValueError as error:
+        raise Refusal(Code.BAD_REQUEST, f"--at: {error}") from None
+    if args.callback is None:
+        for line in showing.operations(doc, channel, source, args.operation, showing.facts_of(args.facts) if args.facts else {}):
+            print(line)
+        return 0
+    good = True
+    for good, line in showing.callback(doc, channel, source, showing.pasted(args.callback), args.event, now_ms):
+        print(line)
+    return 0 if good else 1
 
 
 def examples(args) -> int:

@@ -40,9 +40,9 @@ def _masker(secrets: list[str], facts: Mapping[str, Any]) -> Any:
     for name in PRIVATE_FACTS:
         value = facts.get(name)
         if isinstance(value, str) and len(value) > 1:
-            replace.update(dict.fromkeys(_spellings(value), _partly(value)))
+            replace.update(dict.fromkeys(spellings(value), _partly(value)))
     for secret in secrets:
-        replace.update(dict.fromkeys(_spellings(secret), _MASK))
+        replace.update(dict.fromkeys(spellings(secret), _MASK))
     ordered = sorted(replace, key=len, reverse=True)
 
     def mask(text: str) -> str:
@@ -52,7 +52,8 @@ def _masker(secrets: list[str], facts: Mapping[str, Any]) -> Any:
     return mask
 
 
-def _spellings(value: str) -> set[str]:
+def spellings(value: str) -> set[str]:
+    """How a value may be written on the wire."""
     return {value, quote(value, safe=""), quote_plus(value), codecs.write_json(value).decode()[1:-1]}
 
 
