@@ -47,8 +47,9 @@ def make_app(state: State, gateway: Gateway, files: Files) -> Flask:
 # --- the channels' own addresses
 
 def _channels(app: Flask, state: State, gateway: Gateway, files: Files) -> None:
+    @app.route("/<channel_id>/", methods=METHODS)
     @app.route("/<channel_id>/<path:_path>", methods=METHODS)
-    def channel(channel_id: str, _path: str) -> Any:
+    def channel(channel_id: str, _path: str = "") -> Any:
         try:
             side, call = _understood(files, channel_id, _message())
         except LookupError:
@@ -123,7 +124,7 @@ def _answered(side: Side, call: Call, ended: Ended) -> Any:
         return "<html><body>502 Bad Gateway</body></html>", 502
     try:
         return _sent(speaking.answer(side, call.operation, ended.state, ended.fields, ended.cashier_url,
-                                     "forged_answer" in faults, ended.token, ended.facts))
+                                     "forged_answer" in faults, ended.token, ended.facts, ended.beside))
     except speaking.CannotSay as error:
         return jsonify(code="cannot_say", message=str(error)), 500
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from engine.wire import casts, codecs, crypto, paths
 
@@ -10,9 +10,10 @@ from .side import Side
 from .wishing import put
 
 
-def close_up(side: Side, spec: Any, tree: Any, name: str, facts: Mapping[str, Any], spoiled: bool = False) -> Any:
+def close_up(side: Side, spec: Any, tree: Any, name: str, facts: Mapping[str, Any], spoiled: bool = False,
+             others: Sequence[Any] = ()) -> Any:
     """`name` stands where a step says only how a member's name ends; `facts`: what `find:` looks for may be one. `spoiled`:
-    what is sealed is sealed with another key."""
+    what is sealed is sealed with another key. `others`: documents that a list has beside this one."""
     steps = [] if spec is None else [spec] if isinstance(spec, Mapping) else list(spec)
     for step in reversed(steps):
         outer: dict[str, Any] = {}
@@ -24,7 +25,7 @@ def close_up(side: Side, spec: Any, tree: Any, name: str, facts: Mapping[str, An
             put(outer, paths.split(step["json"]), codecs.write_json(tree).decode())
         elif "find" in step:
             put(tree, paths.split(step["by"]), side.draft.template(step["is"], frozenset({"facts"}), ()).text(side.scope(facts)))
-            put(outer, paths.split(step["find"]), [tree])
+            put(outer, paths.split(step["find"]), [*others, tree])
         else:
             _seal(side, step, tree, outer, spoiled)
         tree = outer

@@ -34,6 +34,7 @@ class Ended:
     cashier_url: str
     token: str
     faults: list[Mapping[str, Any]]
+    beside: list[tuple[str, Mapping[str, Any]]]
 
 
 class Gateway:
@@ -63,7 +64,13 @@ class Gateway:
         if why:
             fields |= {"reason": why, "error_code": "REFUSED"}
         self.teller.wake()
-        return Ended(state, fields, call.facts, self.cashier_url(deed) if deed else "", deed["token"] if deed else "", faults)
+        return Ended(state, fields, call.facts, self.cashier_url(deed) if deed else "", deed["token"] if deed else "", faults,
+                     self._beside(side, deed) if deed and call.operation == "refund_query" else [])
+
+    def _beside(self, side: Side, deed: Row) -> list[tuple[str, Mapping[str, Any]]]:
+        """The other refunds of the same payment."""
+        rows = self.state.children(side.id, deed["kind"], deed["parent_no"])
+        return [(_shown_state(row), fields_of(row)) for row in rows if row["id"] != deed["id"]]
 
     def _fields(self, side: Side, deed: Row) -> dict[str, Any]:
         return fields_of(deed, self.teller.contract_of(side, deed))
@@ -156,6 +163,9 @@ class Gateway:
 
     def _refund_query(self, side: Side, call: Call) -> Ending:
         deed = self._find(side, call, "refund")
+        if deed is None and not {"refund.no", "refund.channel_no"} & set(call.facts):     # it asks for all of a payment
+            payment = self._asked(side, call)
+            deed = next(reversed(self.state.children(side.id, "refund", payment["no"])), None) if payment else None
         if deed is not None:
             call.facts.setdefault("refund.no", deed["no"])
         return (_shown_state(deed), deed, "") if deed else ("absent", None, "there is no such refund")

@@ -13,6 +13,8 @@ from engine.wire.vocabulary import fact_kind, key_of
 
 from .side import Basic, Side
 
+DAY_MS = 86_400_000
+
 
 @dataclass(slots=True)
 class Call:
@@ -130,7 +132,16 @@ class Match:
             return False
         is_fact = fact_kind(hole.name) is not None
         known, key = (self.call.facts, key_of(hole.name, hole.kind)) if is_fact else (self.call.names, hole.name)
+        if hole.kind == "time" and isinstance(raw, int):
+            return self._keep_time(known, key, raw) or self._no(where, raw)
         return _same(known.setdefault(key, raw), raw) or self._no(where, raw)
+
+    @staticmethod
+    def _keep_time(known: dict[str, Any], key: str, at_ms: int) -> bool:
+        """A moment may be written to the day, the second and the millisecond in one message: the finest is kept."""
+        held = known.setdefault(key, at_ms)
+        known[key] = at_ms if at_ms % 1000 else held
+        return abs(held - at_ms) <= DAY_MS
 
 
 def _same(one: Any, other: Any) -> bool:

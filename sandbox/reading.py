@@ -165,6 +165,6 @@ def _holds(side: Side, signer: Signer, data: bytes, signature: str) -> bool:
         except Unreadable:
             return False
         return any(crypto.rsa_matches(signer.digest, key, data, raw) for key in side.box.candidates(signer.secret, None))
-    key = signer.secret if needs == "none" else side.box.bytes(signer.secret)
+    key = signer.secret if needs == "none" else signer.key(side.scope())
     expected = codecs.encode_bytes(crypto.sign(signer.digest, key, data), signer.encode)
     return hmac.compare_digest(expected.encode(), casts.as_bytes(signature))

@@ -4,7 +4,7 @@ exactly what happened here.
 from __future__ import annotations
 
 import copy
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, Mapping, Sequence
 
 from engine.wire import codecs, mapping, paths
 from engine.wire.channel import Event, Operation
@@ -25,16 +25,26 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], cashier_url: str = "", forged: bool = False,
-           token: str = "", facts: Mapping[str, Any] = _NOTHING) -> Said:
-    """The answer to an operation that ended in `state`, with what is known of it. `forged` spoils the signature."""
+           token: str = "", facts: Mapping[str, Any] = _NOTHING, beside: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> Said:
+    """The answer to an operation that ended in `state`, with what is known of it. `forged` spoils the signature; `beside`:
+    state and fields of others, for an answer that lists them all."""
     op = side.channel.operations[operation]
+    found = _judged(side, op, state, fields, cashier_url, token, facts)
+    if found is None:
+        raise CannotSay(f"no judgement of {operation} means {state}")
+    others = [other.tree for one in beside if (other := _judged(side, op, *one, "", "", {}))]
+    return _closed(side, op, operation, found, forged, facts, others)
+
+
+def _judged(side: Side, op: Operation, state: str, fields: Mapping[str, Any], cashier_url: str, token: str,
+            facts: Mapping[str, Any]) -> Message | None:
     for draft in _drafts(side, op.take, op.match, fields, state, facts):
         if state in ("pending", "accepted", "succeeded"):
-            _fill_client(side, operation, draft.tree, cashier_url, token or cashier_url)
+            _fill_client(side, op.name, draft.tree, cashier_url, token or cashier_url)
         held = _held(op, state, draft)
         if held is not None:
-            return _closed(side, op, operation, held, forged, facts)
-    raise CannotSay(f"no judgement of {operation} means {state}")
+            return held
+    return None
 
 
 def can_answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
@@ -45,11 +55,13 @@ def can_answer(side: Side, operation: str, state: str, fields: Mapping[str, Any]
     return True
 
 
-def _closed(side: Side, op: Operation, name: str, message: Message, forged: bool, facts: Mapping[str, Any]) -> Said:
+def _closed(side: Side, op: Operation, name: str, message: Message, forged: bool, facts: Mapping[str, Any],
+            others: list[Any]) -> Said:
     if not message.tree and not any(check.signature.name.startswith("body.") for check in op.checks):
         return said(side, op.checks, message, None, forged)
     method = op.plan.method.lower()
-    message.tree = close_up(side, side.doc["operations"][name].get("open"), message.tree, f"{method}_{name}", facts)
+    message.tree = close_up(side, side.doc["operations"][name].get("open"), message.tree, f"{method}_{name}", facts,
+                            others=others)
     return said(side, op.checks, message, op.answer_kind, forged)
 
 
@@ -83,8 +95,10 @@ def _sent(side: Side, spec: Event, doc: Mapping[str, Any], message: Message, eve
     if each:
         put(item, each, message.tree)
     whole: dict[str, Any] = {}
-    put(whole, at, [item or message.tree])
-    message.tree = whole
+    items = [item or message.tree]
+    if at:
+        put(whole, at, items)
+    message.tree = whole if at else items
     if covers_body:
         return said(side, spec.checks, message, spec.body_kind, forged)
     encode(message, spec.body_kind)
@@ -153,7 +167,7 @@ def _drafts(side: Side, take: mapping.Take, match: Mapping[str, Template], field
     setting = side.setting._replace(currency=fields.get("currency") or side.setting.currency)
     for word in words:
         message = Message(tree={})
-        for field in take.fields:
+        for field in sorted(take.fields, key=lambda field: field.cast.word != "count"):     # the list before what is in it
             value = expected.get(field.name, fields.get(field.key))
             if field is of_state:
                 value = word

@@ -90,6 +90,11 @@ class State:
                 return rows[0]
         return None
 
+    def children(self, channel: str, kind: str, parent_no: str) -> list[Row]:
+        """Deeds of a kind that belong to another, oldest first."""
+        return self._rows("SELECT * FROM deed WHERE channel = ? AND kind = ? AND parent_no = ? ORDER BY id",
+                          channel, kind, parent_no)
+
     def by_id(self, deed_id: int) -> Row | None:
         return next(iter(self._rows("SELECT * FROM deed WHERE id = ?", deed_id)), None)
 
