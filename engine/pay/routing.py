@@ -61,15 +61,15 @@ class Selection:
         for choice in self._fit:
             found = breaker_of(choice.channel_id)
             if found is not None and not found.admits(now):
-                broken.append((found.look(now), choice.channel_id))
+                broken.append((look := found.look(now), choice.channel_id))
+                self.leave_out(choice.channel_id, "not_working", look.sentence)
             elif self._counted(choice.channel_id):
                 yield choice.channel_id
             elif found is not None:
                 found.not_used()
-        for look, channel_id in broken:
-            self.leave_out(channel_id, "not_working", look.sentence)
         for look, channel_id in sorted(broken, key=lambda pair: (pair[0].bad_share, pair[0].until_ms)):
             if self._counted(channel_id):
+                self.left_out = [each for each in self.left_out if each["channel"] != channel_id]
                 signal.emit("channel.none_works", choice=self.offer.id)
                 yield channel_id
 
