@@ -53,7 +53,7 @@ def choose(channel: Any, scene: Scene, order: Mapping[str, Any], lines: list[Map
            how: str = "") -> tuple[str, Mapping[str, Any] | None]:
     """(operation, line to be signed for or None). how: "" · first (sign, then withhold) · with_payment.
 
-    A guest signs nothing. Refusal CONTRACT_REFUSED when a contract was asked for and can't be had.
+    `any` as "", but refused where nothing is signed. A guest signs nothing. Refusal CONTRACT_REFUSED when a contract was asked for and can't be had.
     """
     line = renewing_line(scene, lines) if order["buyer_id"] else None
     can = [name for name in ("pay_and_sign", "sign") if wire.declares(channel, name)] if wire.declares(channel, "withhold") else []
@@ -118,6 +118,12 @@ def apply(no: str, fields: Mapping[str, Any], cause: str, notice: tuple[str, str
             _drop(contracts.unfinished(no), cause)
             return "applied"
     return "nothing_new"
+
+
+def apply_with_payment(no: str, fields: Mapping[str, Any], cause: str, notice: tuple[str, str, str]) -> None:
+    """A notice of a payment named the channel's contract too: where it succeeded, that is in force."""
+    if fields.get("state") == "succeeded" and fields.get("channel_contract_no") and contracts.find(no)["state"] == "signing":
+        apply(no, {**fields, "state": "signed"}, cause, (notice[0], f"{notice[1]}:contract", notice[2]))
 
 
 def _own(contract: Mapping[str, Any], fields: Mapping[str, Any], notice: tuple[str, str, str] | None) -> None:

@@ -14,11 +14,11 @@ from werkzeug.exceptions import HTTPException
 
 from ..base import signal, trace, turn
 from ..base.errors import Code, Refusal
-from . import docs, endpoint, metrics, notices, operating, ordering, partnering, problems, selling, serving
+from . import contracting, docs, endpoint, metrics, notices, operating, ordering, partnering, problems, selling, serving
 from .asked import Asked
 from .endpoint import Answer, Endpoint
 
-ROOMS = (selling, ordering, serving, partnering, notices, operating)      # importing them fills the table
+ROOMS = (selling, ordering, contracting, serving, partnering, notices, operating)      # importing them fills the table
 _log = logging.getLogger("salewright.api")
 # What HTTP itself refuses → our codes.
 _HTTP_CODES = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.BODY_TOO_LARGE}

@@ -1,4 +1,4 @@
-"""The endpoint of incoming notices: what channels tell us about payments and refunds, and shops about their orders.
+"""The endpoint of incoming notices: what channels tell us about payments, refunds and contracts, and shops about their orders.
 
 A channel's word is law on money, so this is the strictest door: whoever can't be verified, or speaks of something else
 than we know, is refused in the sender's own words, nothing is changed, and an alertable line is logged. Only a sender that
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from .. import settling, shopping, supplying, wire
+from .. import settling, shopping, signing, supplying, wire
 from ..base import crash, signal, trace
 from ..base.errors import Code, Refusal
 from ..pay import channels
@@ -74,13 +74,19 @@ def _apply(channel: wire.Channel, channel_id: str, notice: wire.Notice) -> str:
             return shopping.apply_shop(channel_id, fields, cause, once)
         if fields.get("refund_no"):
             return settling.apply_refund(fields["refund_no"], fields.get("state", "unknown"), fields, cause, once)
+        contract_no = signing.named_in(channel_id, fields)
         if fields.get("payment_no"):
-            return settling.apply_payment(fields["payment_no"], fields, cause, once)
+            verdict = settling.apply_payment(fields["payment_no"], fields, cause, once)
+            if contract_no:                    # paid and signed in one
+                signing.apply_with_payment(contract_no, fields, cause, once)
+            return verdict
+        if contract_no:
+            return signing.apply(contract_no, fields, cause, once)
         if fields.get("upstream_no"):
             return supplying.apply_upstream(fields["upstream_no"], fields, cause, once)
     except Refusal as refusal:                 # another number, amount, currency or state than ours
         raise _Rejected(refusal.message) from None
-    raise _Rejected("it names no payment, refund or upstream order")
+    raise _Rejected("it names no payment, refund, contract or upstream order that we know")
 
 
 def _alert(channel_id: str, event: str, reason: str) -> None:

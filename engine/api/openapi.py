@@ -17,6 +17,7 @@ from .schema import NAMED, Schema
 
 TAGS = {
     "scenes": ("场景", "Scenes"), "quotes": ("预下单", "Quotes"), "orders": ("订单", "Orders"), "payments": ("支付", "Payments"),
+    "contracts": ("签约", "Contracts"),
     "notices": ("渠道通知", "Notices"), "buyers": ("买家", "Buyers"), "entitlements": ("权益", "Entitlements"),
     "work_orders": ("工单", "Work orders"), "charges": ("直充", "Direct charges"), "pools": ("资金池", "Pools"),
     "operating": ("运维", "Operation")}
