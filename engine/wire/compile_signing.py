@@ -81,6 +81,9 @@ def _signing_key(draft: Draft, digest: str, reference: Any, path: Path) -> Calla
     if needs == "private_key":
         draft.want_secret(reference, ("private_key",), (*path, digest))
         return lambda scope: scope.box.private_key(reference)
+    if "{" in reference:                       # a key made of a secret: `{secret}&`
+        template = draft.template(reference, frozenset(), (*path, digest))
+        return lambda scope: casts.as_bytes(template.text(scope))
     draft.want_secret(reference, ("text", "hex", "base64"), (*path, digest))
     return lambda scope: scope.box.bytes(reference)
 

@@ -23,7 +23,8 @@ SORTS: Mapping[str, Callable[[tuple[str, str], str], Any]] = {
     "value": lambda pair, between: pair[1],
 }
 VALUES: Mapping[str, Callable[[str], str]] = {
-    "plain": str, "url": lambda text: quote(text, safe=""), "form": quote_plus}
+    "plain": str, "url": lambda text: quote(text, safe=""), "form": quote_plus,
+    "url_twice": lambda text: quote(quote(text, safe=""), safe="")}
 
 
 @dataclass(frozen=True, slots=True)

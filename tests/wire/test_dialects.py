@@ -254,9 +254,3 @@ def test_douyin_ecpay_reads_json_in_json():
 
 
 # --- a supplier
-
-def test_a_supplier_sorts_entries_without_case_between_two_secrets():
-    ch = dialect("direct-charge", {"secret": "K"})
-    request, _ = built(ch, "charge", {"upstream.no": "2", "upstream.item": "1", "upstream.quantity": 3})
-    # entries: a2, a11, B3 without their marks; `a11` < `a2` < `b3`, while by key a < a1
-    assert dict(parse_qsl(request.body.decode()))["Sign"] == md5("K" + "a11" + "a2" + "B3" + "K")
