@@ -12,6 +12,7 @@ def register(commands) -> None:
         "The workshop of channel files. docs/write-a-channel.md walks through one."))
     actions = command.add_subparsers(title="actions", metavar="<action>", required=True)
     _try(actions)
+    _conform(actions)
     _examples(actions)
 
 
@@ -27,6 +28,15 @@ def _try(actions) -> None:
     command.add_argument("--event", help="which notice the callback is, if its address does not say")
     command.add_argument("--at", metavar="TIME", help="pretend it came at this moment (2026-11-21T12:00:00Z)")
     command.set_defaults(run=try_out)
+
+
+def _conform(actions) -> None:
+    command = actions.add_parser("conform", help="drive a channel file through everything against the sandbox", description=(
+        "Plays the file against the sandbox in a throw-away folder: pay, repeated and forged notices, unknown outcomes, refund, "
+        "close, contracts and deductions, a supplier's or a shop's order, messages: whatever the file declares. Exit 1 names the "
+        "step that failed."))
+    command.add_argument("file", help="a channel's id, or a file")
+    command.set_defaults(run=conform)
 
 
 def _examples(actions) -> None:
@@ -65,6 +75,12 @@ def try_out(args) -> int:
     for good, line in showing.callback(doc, channel, source, showing.pasted(args.callback), args.event, now_ms):
         print(line)
     return 0 if good else 1
+
+
+def conform(args) -> int:
+    from .channels import conforming, files
+
+    return conforming.show(files.read_right(args.file, ROOT))
 
 
 def examples(args) -> int:
