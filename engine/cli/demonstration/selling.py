@@ -12,6 +12,7 @@ from ...config.check_examples import given as example_given
 from .stage import Refused, Stage, ask
 
 PATIENCE_S = 45
+CLIENT = {"ip": "203.0.113.7", "openid": "demo-openid", "return_url": "https://shop.example/back"}     # of the buyer's terminal
 # What befalls the sales in turn: a word for the table, and the fault asked of the gateway.
 TROUBLES = (
     ("notice twice", {"fault": "repeated", "times": 3}),
@@ -112,7 +113,7 @@ class Shop:
         if fault:
             self.sandbox("POST", "/_sandbox/faults", {**fault, "channel": channel, "next": 1})
         payment = self.api("POST", f"/v1/orders/{order['no']}/pay",
-                           {"channel": channel, "client": {"ip": "203.0.113.7"}}, **{"Idempotency-Key": uuid.uuid4().hex})
+                           {"channel": channel, "client": CLIENT}, **{"Idempotency-Key": uuid.uuid4().hex})
         self._buyer_pays(channel, payment)
         if sale.trouble == "worker killed":
             self.stage.kill_worker()
@@ -126,8 +127,10 @@ class Shop:
         if "redirect" in client:
             address = urlsplit(client["redirect"])
             ask(self.stage.sandbox, "GET", f"{address.path}?{address.query}")
-        elif "params" in client:
-            self.sandbox("POST", f"/_sandbox/app/{channel}", client["params"])
+        elif {"params", "text"} & set(client):
+            said = self.sandbox("POST", f"/_sandbox/app/{channel}", client)
+            if "state" not in said:
+                raise Refused(f"the channel's software does not take {client}: {said}")
 
     def _shop_order(self, sale: Sale, scene: Scene, given: Mapping[str, Any], buyer_id: str) -> None:
         """An order that a shop elsewhere was paid for."""
