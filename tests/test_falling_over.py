@@ -173,6 +173,26 @@ def test_sixteen_at_once_fall_over_once(shop):
     assert [p["channel_id"] for p in live] == ["west"] and len(shop.outside.asked("west", "pay")) == 1
 
 
+@pytest.mark.parametrize("again, left", [(TAKEN, {"pending"}), (SILENT, {"unknown"})], ids=["taken", "unknown"])
+def test_who_asked_again_in_between_is_joined(shop, monkeypatch, again, left):
+    """Between the first channel's no and the next one's turn the buyer asks once more: there is one attempt, not two."""
+    put_routes("[east, west]")
+    answers(shop, east=[BUSY, again])
+    placed, asked = place(shop), []
+
+    def point(name: str) -> None:
+        if name == "pay.outcome_committed" and not asked:
+            asked.append(name)
+            sale.pay(placed["no"], "qr")
+    monkeypatch.setattr(crash, "point", point)
+    try:
+        assert sale.pay(placed["no"], "qr")["channel_id"] == "east"
+    except Refusal as refusal:
+        assert refusal.code is Code.PAYMENT_IN_PROGRESS and left == {"unknown"}
+    assert not shop.outside.asked("west", "pay")
+    assert {p["state"] for p in payments.of_order(placed["no"])} == {"failed"} | left
+
+
 # ── whatever happens, wherever it is killed ──────────────────────────────────────────────────────────────────────────
 
 class Killed(BaseException):
