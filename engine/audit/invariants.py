@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from .. import store
 from ..deliver import charges, messages, outgoing, pools, upstream
-from ..pay import notices, refunds
-from . import money_checks, trade_checks
+from ..pay import contracts, notices, refunds
+from . import contract_checks, money_checks, trade_checks
 from .violation import Check, Violation
 
 
 # Every room whose tables and machines the checks read has to be there before they read.
-ROOMS = (charges, messages, outgoing, pools, upstream, notices, refunds)
+ROOMS = (charges, messages, outgoing, pools, upstream, contracts, notices, refunds)
 
 
 class Invariant(NamedTuple):
@@ -26,7 +26,7 @@ INVARIANTS = tuple(Invariant(number, (check.__doc__ or "").split(". ", 1)[1].str
     (1, money_checks.ledger_balances), (2, money_checks.payments_add_up), (3, money_checks.paid_means_settled),
     (4, trade_checks.entitlements_match), (5, trade_checks.coupons_count), (6, trade_checks.pools_hold),
     (7, trade_checks.facts_once), (8, trade_checks.states_moved), (9, money_checks.money_events_match),
-    (10, trade_checks.quotes_recompute)))
+    (10, trade_checks.quotes_recompute), (11, contract_checks.contracts_match)))
 
 
 class Finding(NamedTuple):

@@ -16,11 +16,12 @@ from ..trade.quotes import Quote
 from .violation import Violation, rows
 
 PAGE = 1000
+_GRANTING = ("grant_entitlements", "extend_entitlements")
 
 
 def entitlements_match() -> Iterator[Violation]:
     """4. A completed order has each entitlement once; a fully refunded one has none left; none without a paid order."""
-    for order in _pages(orders.TradeOrder, ("no", "scene_id", "release_no", "state"), state=["completed", "refunded"]):
+    for order in _pages(orders.TradeOrder, ("no", "scene_id", "release_no", "state", "quote_no"), state=["completed", "refunded"]):
         found = {(e["line_n"], e["grant_n"]) for e in order["entitlements"] if e["state"] == "active"}
         if order["state"] == "refunded":
             if found:
@@ -28,7 +29,7 @@ def entitlements_match() -> Iterator[Violation]:
             continue
         scene = live.release(order["release_no"]).scene(order["scene_id"])
         sold = {(line["n"], g) for line in order["lines"] for g in range(1, len(scene.skus[line["sku"]].grants) + 1)}
-        if missing := sold - found if _grants(scene, order["no"]) else set():
+        if missing := sold - found if _grants(scene, order["no"], renewal=not order["quote_no"]) else set():
             yield Violation(4, order["no"], f"is completed without its entitlements {sorted(missing)} (line, grant)")
         if beyond := found - sold:
             yield Violation(4, order["no"], f"has entitlements {sorted(beyond)} (line, grant) that it did not buy")
@@ -39,13 +40,13 @@ def entitlements_match() -> Iterator[Violation]:
         yield Violation(4, no, "more of its quota is used than it has")
 
 
-def _grants(scene: Scene, order_no: str) -> bool:
+def _grants(scene: Scene, order_no: str, renewal: bool = False) -> bool:
     """Whether a complete order of this scene must have what its SKUs grant. Where every such step has a condition, the
     order's journal tells whether one of them was met."""
-    flows = ("charge" if "pool" in scene.tenders else "paid", "fulfil")
-    uses = [use for name in flows for use in scene.flows[name].steps if use.name == "grant_entitlements"]
+    flows = ("renew",) if renewal else ("charge" if "pool" in scene.tenders else "paid", "fulfil")
+    uses = [use for name in flows for use in scene.flows[name].steps if use.name in _GRANTING]
     return any(use.when is None for use in uses) or any(
-        entry["name"] == "grant_entitlements" and entry["state"] == "done" for entry in (journal.of(order_no) if uses else ()))
+        entry["name"] in _GRANTING and entry["state"] == "done" for entry in (journal.of(order_no) if uses else ()))
 
 
 def _pages(table: Any, columns: tuple[str, ...], **where: Any) -> Iterator[dict[str, Any]]:
@@ -129,11 +130,15 @@ def pools_hold() -> Iterator[Violation]:
 
 
 def facts_once() -> Iterator[Violation]:
-    """7. One notice is applied at most once: no payment or refund succeeds twice."""
+    """7. One notice is applied at most once: no payment or refund succeeds twice. One (contract, period) is deducted once."""
     for machine, no, n in rows("SELECT machine, no, COUNT(*) FROM state_log WHERE (machine IN ('payment', 'refund') AND "
-                               "to_state = 'succeeded') OR (machine = 'charge' AND to_state = 'charged') "
+                               "to_state = 'succeeded') OR (machine = 'charge' AND to_state = 'charged') OR "
+                               "(machine = 'contract_period' AND to_state = 'paid') "
                                "GROUP BY machine, no HAVING COUNT(*) > 1"):
         yield Violation(7, no, f"this {machine} succeeded {n} times")
+    for no, n in rows("SELECT p.no, COUNT(*) FROM contract_period p JOIN payment_order o ON o.order_no = p.order_no AND o.state = "
+                      "'succeeded' AND o.surplus_minor = 0 GROUP BY p.no HAVING COUNT(*) > 1"):
+        yield Violation(7, no, f"this period was deducted {n} times")
     for event, n in rows("SELECT event, COUNT(*) FROM ledger_transaction GROUP BY event HAVING COUNT(*) > 1"):
         yield Violation(7, event, f"was posted {n} times")
     for no, channel, channel_no, n in rows(

@@ -3,11 +3,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine import charge, runs, sale, store
+from engine import charge, runs, sale, signing, store
 from engine.base import clock
 from engine.deliver import entitlements, work_orders
+from engine.pay import contracts
 from engine.trade import quotes
-from tests.support.selling import Shop
+from tests.support.contract_files import CONTRACT_FILES
+from tests.support.contracting import Club, deducted, refused
+from tests.support.selling import Shop, put_live
 
 MONTH, WEEK = [{"sku": "card/month", "quantity": 1}], [{"sku": "card/week", "quantity": 1}]
 
@@ -40,6 +43,7 @@ def fill(shop: Shop) -> dict[str, str]:
     _unpaid(shop, made)
     _charges(shop, made)
     shop.work()
+    _contracts(shop, made)
     return made
 
 
@@ -70,6 +74,22 @@ def _charges(shop: Shop, made: dict[str, str]) -> None:
     given_up = charge.charge_unregistered(bank, "B-3", "gift", MONTH, "13900000002")
     clock.set_to(given_up["give_up_at_ms"])
     charge.complete(given_up["no"])
+
+
+def _contracts(shop: Shop, made: dict[str, str]) -> None:
+    """One that is renewed, one that is overdue, one that ended, one that waits for its signature."""
+    put_live(2, CONTRACT_FILES)
+    club = Club(shop, only=("contract",))
+    for name in ("renewed", "overdue", "ended"):
+        made[name] = club.signed()["no"]
+    made["signing"] = club.ordered()["no"]
+    club.until("2026-12-10T12:00:00+08:00")
+    signing.terminate(made["ended"], "no longer wanted")
+    club.until("2027-01-20T18:00:00+08:00")
+    shop.outside.answers["standing", "withhold"] = lambda facts: (
+        refused if facts["contract.no"] == made["overdue"] else deducted)(facts)
+    club.until("2027-01-22T12:00:00+08:00")
+    made |= {f"{name}.{p['n']}": p["order_no"] for name in ("renewed", "overdue") for p in contracts.periods(made[name])}
 
 
 class Undone(Exception):

@@ -39,8 +39,8 @@ def refused(facts: Mapping[str, Any]) -> Outcome:
 class Club:
     """The shop, its contracts, and its calendar."""
 
-    def __init__(self, shop: Shop):
-        self.shop, self.outside = shop, shop.outside
+    def __init__(self, shop: Shop, only: tuple[str, ...] = ()):
+        self.shop, self.outside, self.only = shop, shop.outside, only
         for channel in ("standing", "signet"):
             self.outside.answers |= {
                 (channel, "withhold"): deducted, (channel, "announce"): TAKEN, (channel, "unsign"): Outcome("succeeded", sent=True),
@@ -105,7 +105,7 @@ class Club:
         end_ms = clock.parse_rfc3339(moment) if isinstance(moment, str) else moment
         while True:
             self.sweep()
-            at_ms = next_ms()
+            at_ms = next_ms(*(("contract",) if self.only else ("contract", "payment_order")))
             if at_ms is None or at_ms > end_ms:
                 clock.set_to(max(end_ms, clock.now_ms()))
                 self.sweep()
@@ -118,17 +118,17 @@ class Club:
     def sweep(self) -> None:
         """What workers do at a moment."""
         for kind in OVERDUE:
-            if kind.name != "quotes":
+            if kind.name in self.only if self.only else kind.name != "quotes":
                 for no in kind.due(1000):
                     kind.do(no)
         self.shop.work()
 
 
-def next_ms() -> int | None:
-    """The next moment at which something of contracts, payments or jobs is due."""
+def next_ms(*of: str) -> int | None:
+    """The next moment at which a contract, a job or (if asked for) a payment is due."""
     times = store.query(store.trade, "SELECT MIN(next_at_ms) FROM contract UNION ALL SELECT MIN(due_at_ms) FROM outbox WHERE "
-                        "state = 'ready' UNION ALL SELECT MIN(ask_at_ms) FROM payment_order WHERE state IN ('created', 'pending', "
-                        "'unknown')")
+                        "state = 'ready'" + (" UNION ALL SELECT MIN(ask_at_ms) FROM payment_order WHERE state IN ('created', "
+                                             "'pending', 'unknown')" if "payment_order" in of else ""))
     known = [row[0] for row in times if row[0] is not None]
     return min(known) if known else None
 
