@@ -19,7 +19,7 @@ def documents() -> dict[str, Mapping[str, Any]]:
     return likeness.merged_all({path.stem: read(path) for path in sorted((ROOT / "channels").glob("*.yaml"))})
 
 
-def channel(channel_id: str, secrets: Mapping[str, Any], **changes: Any) -> Channel:
+def channel(channel_id: str, secrets: Mapping[str, Any], /, **changes: Any) -> Channel:
     return compile_channel({**documents()[channel_id], **changes}, Given(secrets))
 
 

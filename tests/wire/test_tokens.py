@@ -9,8 +9,10 @@ import time
 import pytest
 
 from engine.wire import operate
+from engine.wire.compile import compile_channel
+from engine.wire.secrets import Given
 
-from .making import dialect, facts
+from .making import ROOT, channel_file, facts
 from .misbehaving import says, serving
 
 
@@ -31,7 +33,7 @@ class Platform:
         else:
             token = request.split(b"Bearer ")[1].split(b"\r\n")[0].decode()
             refused = token in self.refuses
-            made = {"id": "O1", "links": [{}, {"href": "https://pay.example"}]}
+            made = {"id": "O1", "status": "CREATED", "links": [{}, {"rel": "payer-action", "href": "https://pay.example"}]}
             body, status = ({}, "401 No") if refused else (made, "201 Created")
         says(json.dumps(body).encode(), status)(connection)
 
@@ -42,16 +44,18 @@ def server():
         yield running
 
 
-def paypal():
-    return dialect("paypal", {"client_id": "id-1", "client_secret": "secret-1"})
+def paypal(server):
+    """The channel that ships, at another address."""
+    doc = {**channel_file(ROOT / "channels" / "paypal.yaml"), "base": server.url}
+    return compile_channel(doc, Given({"client_id": "id-1", "client_secret": "secret-1"}))
 
 
 def pay(ch, server):
-    return operate(ch, "pay", facts(settings__paypal_base=server.url, payment__currency="USD"), timeout_s=2)
+    return operate(ch, "pay", facts(client__return_url="https://shop.example", payment__currency="USD"), timeout_s=2)
 
 
 def test_a_token_is_fetched_once(server):
-    platform, ch = Platform(server), paypal()
+    platform, ch = Platform(server), paypal(server)
     outcomes = [pay(ch, server) for _ in range(3)]
     assert platform.tokens == 1 and [o.state for o in outcomes] == ["pending"] * 3
     assert outcomes[0].client == {"redirect": "https://pay.example"} and outcomes[0].fields["channel_no"] == "O1"
@@ -64,7 +68,7 @@ def test_a_token_is_fetched_once(server):
 
 
 def test_many_threads_share_one_fetch(server):
-    platform, ch = Platform(server), paypal()
+    platform, ch = Platform(server), paypal(server)
     threads = [threading.Thread(target=pay, args=(ch, server)) for _ in range(6)]
     [t.start() for t in threads]
     [t.join(5) for t in threads]
@@ -72,7 +76,7 @@ def test_many_threads_share_one_fetch(server):
 
 
 def test_a_token_runs_out(server):
-    platform, ch = Platform(server, expires_in=1), paypal()
+    platform, ch = Platform(server, expires_in=1), paypal(server)
     pay(ch, server)
     time.sleep(0.95)                       # nine tenths of its second are over
     pay(ch, server)
@@ -80,7 +84,7 @@ def test_a_token_runs_out(server):
 
 
 def test_a_refused_token_is_fetched_again_once(server):
-    platform, ch = Platform(server), paypal()
+    platform, ch = Platform(server), paypal(server)
     platform.refuses = {"token-1"}
     assert pay(ch, server).state == "pending" and platform.tokens == 2
     platform.refuses = {f"token-{n}" for n in range(9)}
@@ -93,5 +97,5 @@ def test_a_refused_token_is_fetched_again_once(server):
 ])
 def test_no_token_is_a_failure_before_anything_is_sent(server, body, status):
     server.then(says(body, status))
-    outcome = pay(paypal(), server)
+    outcome = pay(paypal(server), server)
     assert (outcome.state, outcome.sent) == ("failed", False) and "no token" in outcome.reason
