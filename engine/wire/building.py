@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from . import casts, codecs
 from .model import EMPTY, Message, Request, Unreadable
@@ -50,6 +50,16 @@ class RequestPlan:
         scope.names["url"] = url
         headers = {**message.headers, **_headers(self.extra_headers, scope)}
         return Request(message.method, url, headers, message.body, text, signature)
+
+    def sign_at(self, scope: Scope, parts: SplitResult) -> dict[str, str]:
+        """The headers of a GET at an address that somebody else wrote, signed as the plan says."""
+        message = scope.message = Message(method="GET", host=parts.netloc, path=parts.path, query_text=parts.query)
+        message.headers.update(_headers(self.headers, scope))
+        if self.signer:
+            self.signer.sign(scope)
+            for name, value in self.signer.placed("header", scope).items():
+                message.headers[name.lower()] = header_safe(casts.as_text(value))
+        return {**message.headers, **_headers(self.extra_headers, scope)}
 
     def _message(self, scope: Scope) -> Message:
         message = Message(method=self.method)

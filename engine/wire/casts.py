@@ -117,6 +117,20 @@ def _count(raw: Any, _: Setting) -> int:
     raise Unreadable("a list was expected")
 
 
+_GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?\Z")
+
+
+def signed(cast: Cast, keep: bool, turn: bool = False) -> Cast:
+    """A cast of amounts that may stand below zero, with thousands set off, as statements write them: the sign is kept or
+    left out, and turned round with `turn`."""
+    def read(raw: Any, setting: Setting) -> int:
+        text = as_text(raw).strip()
+        below, text = text.startswith("-"), text.lstrip("+-") if text[:2] not in ("--", "-+", "+-", "++") else text
+        amount_minor = cast.read(text.replace(",", "") if _GROUPED.match(text) else text, setting)  # type: ignore[misc]
+        return -amount_minor if keep and below is not turn else amount_minor
+    return cast._replace(read=read)
+
+
 def _format(pattern: str) -> Cast:
     def write(at_ms: int, setting: Setting) -> str:
         return clock.to_datetime(at_ms).astimezone(clock.zone(setting.zone)).strftime(pattern)

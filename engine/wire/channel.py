@@ -42,6 +42,7 @@ class Operation:
     client: Client | None
     timeout_s: float
     needs: frozenset[str]                    # facts it can't do without
+    file: Any = None                         # of a statement: a `statements.File`
 
 
 @dataclass(frozen=True, slots=True)

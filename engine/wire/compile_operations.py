@@ -9,6 +9,7 @@ from . import mapping, opening
 from .channel import Client, Operation
 from .compile_requests import METHODS, compile_plan
 from .compile_signing import checks_of, compile_signer
+from .compile_statements import compile_file
 from .draft import Draft, Path
 from .mapping import Judge, Rule, Take
 from .scope import CLIENT, CLIENT_SIGN, EXPECT, PLACE
@@ -39,7 +40,13 @@ def compile_operation(draft: Draft, doc: Mapping[str, Any], name: str, spec: Map
         unsigned_when=_unsigned(draft, doc, spec, path) if sends else None,
         open=opening.compile_open(draft, spec.get("open"), (*path, "open"), EXPECT), rules=rules + common, take=take,
         match=mapping.compile_match(draft, doc, spec, EXPECT, path), client=client,
-        timeout_s=_timeout(draft, doc, spec, path), needs=needs)
+        timeout_s=_timeout(draft, doc, spec, path), needs=needs,
+        file=compile_file(draft, doc, spec, path) if name == "statement" else _no_file(draft, spec, path))
+
+
+def _no_file(draft: Draft, spec: Mapping[str, Any], path: Path) -> None:
+    if "file" in spec:
+        draft.problem((*path, "file"), "only a statement is read as a file")
 
 
 def _client(draft: Draft, spec: Mapping[str, Any], path: Path) -> Client | None:

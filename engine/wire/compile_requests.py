@@ -21,8 +21,9 @@ METHODS = ("get", "post", "put", "patch", "delete")
 BODIES = ("json", "form", "form_brackets", "xml", "text")
 
 
-def compile_plan(draft: Draft, doc: Mapping[str, Any], spec: Mapping[str, Any], path: Path, auth: bool = False
-                 ) -> RequestPlan:
+def compile_plan(draft: Draft, doc: Mapping[str, Any], spec: Mapping[str, Any], path: Path, auth: bool = False,
+                 allowed: frozenset[str] = BUILD) -> RequestPlan:
+    """`auth`: the request fetches the token itself. `allowed`: what its query and body may name."""
     signer = None if auth else _signer(draft, doc, spec, path)
     lines = [word for word in (*METHODS, "link") if word in spec]
     bodies = [word for word in BODIES if word in spec]
@@ -44,10 +45,10 @@ def compile_plan(draft: Draft, doc: Mapping[str, Any], spec: Mapping[str, Any], 
         method="GET" if line == "link" else (line or "").upper(),
         base=draft.template(doc.get("base", ""), BUILD, ("base",)),
         path=draft.template(spec[line], BUILD, (*path, line)) if line else None,
-        query=compile_tree(draft, spec.get("query", {}), BUILD, (*path, "query")),
+        query=compile_tree(draft, spec.get("query", {}), allowed, (*path, "query")),
         headers=_headers(draft, {**common, **spec.get("headers", {})}, _basic(draft, doc, spec, path), path),
         body_kind=body,
-        body=compile_tree(draft, spec[body], BUILD, (*path, body)) if body else (lambda scope: None),
+        body=compile_tree(draft, spec[body], allowed, (*path, body)) if body else (lambda scope: None),
         content_type=spec.get("content_type", ""), signer=signer,
         extra_headers=compile_tree(draft, {} if auth or line in (None, "link") else doc.get("auth", {}).get("header", {}), TOKEN,
                                    ("auth", "header")))

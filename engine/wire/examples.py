@@ -4,6 +4,7 @@ of a request, and the verdict on every answer and notice, is known beforehand.
 given: {operation, facts, at, nonce, answer?}   → then: text, signature, method, url, headers, body, json, client,
                                                    needs, sent, state, fields, reason
 given: {notice, at, headers, query?, body|json|form} → then: notices [{dedupe_key, fields}] | refused: code
+given: {operation: statement, answer, file}   → then: state, rows
 given: {answer_to, verdict, reason?}            → then: status, headers, body
 """
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ..base import clock
-from . import casts, codecs, notices, testkeys
-from .channel import Channel
+from . import casts, codecs, notices, statements, testkeys
+from .channel import Channel, Operation
 from .compile import compile_channel
 from .concluding import conclude, for_client
 from .model import FactMissing, IncomingRequest, NoticeRejected, Outcome, Reply, Unreadable, WireError
 from .operating import operation_of, prepare
+from .scope import Scope
 from .secrets import Given
 
 
@@ -102,8 +104,19 @@ def _operation(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
                            bool(given["answer"].get("believed")))
     else:
         return found
+    if "file" in given:
+        found |= _rows(ch, op, scope, given["file"])
     fields = {name: value for name, value in outcome.fields.items() if name != "state"}
     return {**found, "state": outcome.state, "fields": fields, "client": dict(outcome.client), "reason": outcome.reason}
+
+
+def _rows(ch: Channel, op: Operation, scope: Scope, text: str) -> dict[str, Any]:
+    """What a statement's file comes to; it is packed as the channel packs it."""
+    try:
+        page = statements.read(ch, op.file, scope, statements.packed(op.file, text))
+    except Unreadable as error:
+        return {"refused": str(error)}
+    return {"rows": [dict(row) for row in page.rows]}
 
 
 def _reply(answer: Mapping[str, Any]) -> Reply:

@@ -67,15 +67,16 @@ class Take:
         return taken
 
 
-def compile_take(draft: Draft, spec: Mapping[str, Any], path: Path) -> Take:
-    fields = [_field(draft, name, line, (*path, name)) for name, line in spec.items()]
+def compile_take(draft: Draft, spec: Mapping[str, Any], path: Path, table: Mapping[str, str] = FIELDS) -> Take:
+    """`table`: the fields there are, with their kinds."""
+    fields = [_field(draft, name, line, (*path, name), table) for name, line in spec.items()]
     return Take(tuple(sorted((f for f in fields if f), key=lambda f: f.name != "currency")))
 
 
-def _field(draft: Draft, name: str, line: Any, path: Path) -> Field | None:
-    kind = FIELDS.get(name) or ("text" if name.startswith("extra.") else None)
+def _field(draft: Draft, name: str, line: Any, path: Path, table: Mapping[str, str]) -> Field | None:
+    kind = table.get(name) or ("text" if name.startswith("extra.") else None)
     if kind is None:
-        near = difflib.get_close_matches(name, FIELDS, 1)
+        near = difflib.get_close_matches(name, table, 1)
         draft.problem(path, f"there is no field {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         return None
     text = casts.cast_named("text")
@@ -83,7 +84,7 @@ def _field(draft: Draft, name: str, line: Any, path: Path) -> Field | None:
         if kind in ("money", "time"):
             word = "fen" if kind == "money" else "rfc3339"
             draft.problem(path, f"say how {name} is written, e.g. {{{word}: {line}}}")
-        if kind == "state":
+        if kind in ("state", "kind"):
             draft.problem(path, "say what its words mean: {of: path, THEIR_WORD: our_state, else: unknown}")
         return Field(name, kind, "document", paths.split(line), text)
     if "of" in line:

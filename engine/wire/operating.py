@@ -15,9 +15,10 @@ from typing import Any, Mapping
 
 from ..base import signal, turn
 from . import sending, tokens
+from .building import RequestPlan
 from .channel import Channel, Operation
 from .concluding import conclude, excerpts, for_client
-from .model import FactMissing, Outcome, Request, Unreadable, WireError
+from .model import EMPTY, FactMissing, Outcome, Reply, Request, Unreadable, WireError
 from .scope import Scope
 
 _log = logging.getLogger("salewright.wire")
@@ -62,8 +63,18 @@ def operation_of(ch: Channel, operation: str) -> Operation:
 
 
 def _attempt(ch: Channel, op: Operation, facts: Mapping[str, Any], timeout_s: float) -> Outcome:
+    found = exchange(ch, op, facts, timeout_s)
+    return found if isinstance(found, Outcome) else conclude(ch, op, *found)
+
+
+def exchange(ch: Channel, op: Operation, facts: Mapping[str, Any], timeout_s: float, plan: RequestPlan | None = None,
+             names: Mapping[str, Any] = EMPTY, last_row: Any = None, bytes_max: int = sending.ANSWER_BYTES_MAX
+             ) -> Outcome | tuple[Scope, Request, Reply]:
+    """Up to the answer: (scope, request, reply), or the outcome where there is none. `plan` and `names` of a further page."""
     for last in (False, True):
         scope = ch.scope(facts, nonce=os.urandom(16).hex())
+        scope.names.update(names)
+        scope.params = last_row
         if ch.auth and op.sends:
             try:
                 with turn.given_back():        # others may be waiting for this token
@@ -71,23 +82,23 @@ def _attempt(ch: Channel, op: Operation, facts: Mapping[str, Any], timeout_s: fl
             except (sending.NotSent, sending.NoAnswer, Unreadable) as error:
                 return Outcome("failed", reason=f"no token: {error}")
         try:
-            request = prepare(ch, op, scope)
+            request = prepare(ch, op, scope, plan)
         except (FactMissing, Unreadable, UnicodeEncodeError) as error:
             return Outcome("failed", reason=f"the request can't be made: {error}", ours=True)
         if not op.sends:
             return for_client(op, scope, Outcome("pending"))
         try:
-            reply = sending.send(ch, request, timeout_s)
+            reply = sending.send(ch, request, timeout_s, bytes_max)
         except sending.NotSent as error:
             return Outcome("failed", reason=str(error), exchange=excerpts(ch, request, None, scope))
         except sending.NoAnswer as error:
             return Outcome("unknown", reason=str(error), sent=True, exchange=excerpts(ch, request, None, scope))
         if last or ch.auth is None or not tokens.refused(ch.auth, reply):
-            return conclude(ch, op, scope, request, reply)
+            return scope, request, reply
     raise AssertionError("unreachable")
 
 
-def prepare(ch: Channel, op: Operation, scope: Scope) -> Request:
+def prepare(ch: Channel, op: Operation, scope: Scope, plan: RequestPlan | None = None) -> Request:
     """Build, encode, sign. FactMissing or Unreadable when the facts don't allow it."""
     scope.names["operation"] = op.name
-    return op.plan.build(scope)
+    return (plan or op.plan).build(scope)

@@ -25,7 +25,7 @@ class Scope:
     names: dict[str, Any] = field(default_factory=dict)     # built-ins of the moment: timestamp (ms), nonce …
     message: Message = field(default_factory=Message)
     opened: Any = None                                      # the answer or notice, decrypted and unwrapped
-    params: Any = None                                      # the client's parameters
+    params: Any = None                                      # the client's parameters; of a further page, the last row so far
     parts: Mapping[str, list[str]] = field(default_factory=dict)   # a structured header, taken apart
 
 
@@ -42,6 +42,7 @@ NOTICE = frozenset({"header.", "query.", "body.", "notice."})
 ACK = frozenset({"reason", "timestamp", "nonce"})
 EXPECT = frozenset({"facts"})
 TOKEN = BUILD | {"token"}
+PAGE = BUILD | {"page", "skipped", "last."}
 
 
 # --- a name's closure
@@ -98,7 +99,7 @@ def part(head: str, rest: str) -> Get:
         return lambda s: codecs.raw_member(s.message.body_text, rest)
     if head == "parts":
         return lambda s: paths.dig(s.parts, (rest, "0"))
-    if head == "params":
+    if head in ("params", "last"):
         return lambda s: paths.dig(s.params, steps)
     if head == "body":
         return lambda s: paths.dig(s.message.tree, steps)

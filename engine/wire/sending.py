@@ -123,10 +123,10 @@ def _manager(ca: str, certificate: str) -> urllib3.PoolManager:
         return _managers[ca, certificate][1]
 
 
-def send(ch: Channel, request: Request, timeout_s: float) -> Reply:
+def send(ch: Channel, request: Request, timeout_s: float, bytes_max: int = ANSWER_BYTES_MAX) -> Reply:
     """NotSent or NoAnswer when there is no whole answer; WireError when the channel may not be called like this."""
     _require_tls(ch, request.url)
-    return _exchange(_manager(ch.tls.get("ca", ""), ch.tls.get("certificate", "")), request, timeout_s, ANSWER_BYTES_MAX)
+    return _exchange(_manager(ch.tls.get("ca", ""), ch.tls.get("certificate", "")), request, timeout_s, bytes_max)
 
 
 def fetch(ch: Channel, url: str, timeout_s: float, bytes_max: int, headers: Mapping[str, str] = EMPTY) -> Reply:

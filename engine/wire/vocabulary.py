@@ -87,6 +87,13 @@ FIELDS = {
     "state": "state",
 }
 
+# What a statement's rows may say. An amount has no sign: `kind` says which way it went.
+ROW_FIELDS = {
+    "kind": "kind", "payment_no": "text", "channel_no": "text", "refund_no": "text", "channel_refund_no": "text",
+    "contract_no": "text", "currency": "text", "amount": "money", "fee": "money", "at": "time",
+}
+KINDS = {"payment": "money that came in", "refund": "money that went back", "other": "anything else the channel booked"}
+
 # A field of an answer that must equal the fact of the request it answers; otherwise the answer is about something else.
 SAME_AS = {"payment_no": "payment.no", "refund_no": "refund.no", "contract_no": "contract.no",
            "message_no": "message.no", "upstream_no": "upstream.no", "invoice_no": "invoice.no",
@@ -113,6 +120,8 @@ BUILTINS = {
     "url": Builtin("text", "the finished address"),
     "signature": Builtin("text", "the signature, encoded"),
     "token": Builtin("text", "the token that `auth:` fetched"),
+    "page": Builtin("text", "the number of a statement's further page: 2, 3 …"),
+    "skipped": Builtin("text", "how many rows the pages before had"),
     "reason": Builtin("text", "why a notice is refused"),
 }
 

@@ -8,7 +8,7 @@ from typing import Any, Iterator
 import pytest
 
 from engine.config import shape
-from engine.wire import casts, codecs, compile_operations, compile_requests, crypto, mapping, secrets, vocabulary
+from engine.wire import casts, codecs, compile_operations, compile_requests, crypto, mapping, secrets, statements, vocabulary
 
 SCHEMA = shape.schema_of("channels")
 
@@ -71,6 +71,10 @@ def test_the_words_are_those_the_wire_room_knows():
     defs = SCHEMA["$defs"]
     assert set(SCHEMA["properties"]["operations"]["properties"]) == set(vocabulary.OPERATIONS)
     assert set(defs["take"]["properties"]) == set(vocabulary.FIELDS)
+    assert set(defs["row_take"]["properties"]) == set(vocabulary.ROW_FIELDS)
+    file = defs["statement_file"]["properties"]
+    assert set(file["charset"]["enum"]) == set(statements.CHARSETS)
+    assert set(file["unpack"]["then"]["enum"]) == set(statements.UNPACKS)
     assert set(defs["judge"]["items"]["properties"]["then"]["enum"]) == {*vocabulary.STATES, mapping.STATE_AS_TAKEN}
     assert set(defs["test"]["properties"]) == set(mapping._LEAVES)
     assert {"in", "json", *crypto.CIPHERS} <= set(defs["open_step"]["properties"])
