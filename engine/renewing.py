@@ -251,7 +251,8 @@ def _failed(no: str, attempt: Mapping[str, Any]) -> bool:
             return True
         tries, now, retry = period["tries"] + (not unsent), clock.now_ms(), contract["terms"]["retry_s"]
         last = _gives_up_at(contract, period) if period["n"] > 1 else order["expires_at_ms"]
-        wait_s = UNSENT_AGAIN_S if unsent else retry[tries - 1] if tries <= len(retry) else None
+        again_s = settings.get_int("ASK_AFTER_S") if attempt["reason"] == settling.NEVER_HEARD else UNSENT_AGAIN_S
+        wait_s = again_s if unsent else retry[tries - 1] if tries <= len(retry) else None
         try_at_ms = last if wait_s is None else now + int(wait_s * 1000)
         store.move(PERIOD, period["no"], "failed", attempt["reason"] or "refused", row=period, tries=tries,
                    try_at_ms=try_at_ms, error=attempt["reason"])
