@@ -21,7 +21,7 @@ setup:
 	@python=$$(sh tools/python.sh) && "$$python" tools/setup.py && $(PYTHON) tools/assets.py
 
 setup-test:
-	@python=$$(sh tools/python.sh) && "$$python" tools/setup.py test && $(PYTHON) tools/assets.py && $(PYTHON) tools/oracles.py
+	@python=$$(sh tools/python.sh) && "$$python" tools/setup.py test && $(PYTHON) tools/assets.py && $(PYTHON) tools/oracles.py && $(PYTHON) tools/apart.py
 
 run: setup
 	@exec $(PYTHON) run.py serve
@@ -39,5 +39,5 @@ soak: setup-test
 	$(PYTHON) -m bench.soak $(ARGS)
 
 clean:
-	rm -rf .venv console/node_modules tests/oracles/node_modules console/static/build .pytest_cache .hypothesis *.egg-info build
+	rm -rf .venv console/node_modules tests/oracles/node_modules tests/oracles/.venv console/static/build .pytest_cache .hypothesis *.egg-info build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
