@@ -36,6 +36,7 @@ def _conform(actions) -> None:
         "close, contracts and deductions, a supplier's or a shop's order, messages: whatever the file declares. Exit 1 names the "
         "step that failed."))
     command.add_argument("file", help="a channel's id, or a file")
+    command.add_argument("--only", metavar="DRILL", help="one drill, by its name in the table")
     command.set_defaults(run=conform)
 
 
@@ -80,7 +81,7 @@ def try_out(args) -> int:
 def conform(args) -> int:
     from .channels import conforming, files
 
-    return conforming.show(files.read_right(args.file, ROOT))
+    return conforming.show(files.read_right(args.file, ROOT), args.only)
 
 
 def examples(args) -> int:

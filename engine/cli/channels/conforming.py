@@ -6,6 +6,8 @@ import sys
 import time
 from typing import NamedTuple
 
+from ...base.errors import Code, Refusal
+from ...wire import WireError
 from .drills import DRILLS, SHOP, Drill
 from .files import ChannelFile
 from .ground import Drive, Failed, Ground
@@ -20,9 +22,13 @@ class Result(NamedTuple):
     why: str = ""
 
 
-def conform(file: ChannelFile) -> list[Result]:
+def conform(file: ChannelFile, only: str | None = None) -> list[Result]:
+    """Results of all drills, or of the one called `only`; Refusal NOT_FOUND when there is none of that name."""
+    drills = [drill for drill in drills_of(file) if only in (None, drill.name)]
+    if not drills:
+        raise Refusal(Code.NOT_FOUND, f"there is no drill {only!r}: " + ", ".join(drill.name for drill in drills_of(file)))
     with Ground(file) as ground:
-        return [_driven(ground, number, drill) for number, drill in enumerate(drills_of(file))]
+        return [_driven(ground, number, drill) for number, drill in enumerate(drills)]
 
 
 def drills_of(file: ChannelFile) -> list[Drill]:
@@ -39,7 +45,7 @@ def _driven(ground: Ground, number: int, drill: Drill) -> Result:
     try:
         drill.run(drive)
         verdict, why = "holds", ""
-    except Failed as error:
+    except (Failed, WireError) as error:
         verdict, why = "FAILS", str(error)
     finally:
         ground.control("DELETE", "faults")
@@ -55,10 +61,10 @@ def table(results: list[Result]) -> str:
     return "\n".join([*lines, *([f"not declared: {', '.join(left_out)}"] if left_out else [])])
 
 
-def show(file: ChannelFile) -> int:
+def show(file: ChannelFile, only: str | None = None) -> int:
     logging.getLogger("salewright.wire").setLevel(logging.ERROR)      # what goes wrong on purpose is told by the table
     try:
-        results = conform(file)
+        results = conform(file, only)
     except Failed as error:
         print(error, file=sys.stderr)
         return 1

@@ -99,13 +99,13 @@ def wrong_amount(drive: Drive) -> None:
     drive.step("seen: one minor unit too much")
 
 
-def _unknown(drive: Drive, operation: str, fault: str) -> None:
+def _unknown(drive: Drive, operation: str, fault: str, **changes: str) -> None:
     drive.ground.fault(fault, operation=operation, **({"delay_s": 0.2} if fault == "timeout_done" else {}))
-    outcome = drive.call(operation)
+    outcome = drive.call(operation, **changes)
     drive.step(f"{operation} {outcome.state}")
     if outcome.state != "unknown":
-        raise Failed(f"the deed was done and its answer lost; {operation} must come out as unknown, not {outcome.state}: no judgement "
-                     "may take a 5xx or a broken connection for an end")
+        raise Failed(f"the deed was done and its answer was lost or forged; {operation} must come out as unknown, not "
+                     f"{outcome.state}: no judgement may take that for an end")
 
 
 def unknown_outcome(drive: Drive) -> None:
@@ -119,12 +119,13 @@ def unknown_outcome(drive: Drive) -> None:
 
 
 def forged_answer(drive: Drive) -> None:
-    name = next((name for name in ("query", "pay", "charge", "send") if drive.sends(name) and drive.channel.operations[name].checks), None)
+    first = next((way for way in ("pay", "charge") if drive.does(way)), "")
+    signed = [name for name in ("query", "pay", "charge", "send") if drive.sends(name) and drive.channel.operations[name].checks]
+    name = next((name for name in signed if first or name != "query"), None)
     if name is None:
-        return drive.step("TLS alone vouches for answers")
+        return drive.step("no answer is signed: TLS alone vouches for it")
     if name == "query":
-        _paid(drive)
-        _learn_paid(drive)
+        pay(drive) if first == "pay" else charge(drive)
     drive.ground.fault("forged_answer", operation=name)
     outcome = drive.call(name)
     drive.step(f"{name} {outcome.state}")
@@ -186,6 +187,8 @@ def contract(drive: Drive, way: str) -> None:
     if drive.does("announce"):
         drive.expect("announce", *TAKEN)
     if drive.does("withhold"):
+        for letter, fault in (("U", "error_done"), *((("V", "forged_answer"),) if drive.channel.operations["withhold"].checks else ())):
+            _unknown(drive, "withhold", fault, payment__no=f"{drive.facts['payment.no']}{letter}")
         drive.expect("withhold", *TAKEN, **deduction)
         if drive.tells("payment_no"):
             drive.hears("payment_no", deduction["payment__no"], "succeeded")

@@ -27,6 +27,7 @@ from . import values
 from .files import ChannelFile
 
 PATIENCE_S = 10.0
+START_S = 60.0
 PAY_AFTER_S = 0.05
 _HOUR_MS = 3_600_000
 _AHEAD_MS = {"payment.expires_at": _HOUR_MS, "payment.deduct_at": 25 * _HOUR_MS, "contract.next_at": 720 * _HOUR_MS,
@@ -79,9 +80,19 @@ class Ground:
         return self
 
     def _wait_up(self) -> None:
-        known = ask(self.url, "GET", "/healthz").body["channels"]
-        if self.channel.id not in known:
-            raise Failed(f"the sandbox can't play this file: {self.log.read_text(errors='replace').strip() or 'it gives no reason'}")
+        health = waited(self._health, START_S)
+        if health is None or self.channel.id not in health["channels"]:
+            said = self.log.read_text(errors="replace").strip() or "it gives no reason"
+            self.__exit__()
+            raise Failed(f"the sandbox {'did not start' if health is None else 'can not play this file'}: {said}")
+
+    def _health(self) -> Any:
+        if self._process.poll() is not None:
+            return None
+        try:
+            return ask(self.url, "GET", "/healthz").body
+        except OSError:
+            return None
 
     def __exit__(self, *exc: object) -> None:
         self._server.shutdown()
