@@ -23,7 +23,7 @@ def _try(actions) -> None:
         "the first that fails, and what to do. Nothing is sent, and no secret is printed."))
     command.add_argument("file", help="a channel's id, or a file")
     command.add_argument("operation", nargs="?", help="one operation only")
-    command.add_argument("--facts", type=Path, metavar="FILE", help="a YAML file of facts (payment.amount: 9.90); made up if not given")
+    command.add_argument("--facts", type=Path, metavar="FILE", help="a YAML file of facts (payment.amount: 9.90); others are made up")
     command.add_argument("--callback", type=Path, metavar="FILE", help="a pasted HTTP call: headers, an empty line, the body")
     command.add_argument("--event", help="which notice the callback is, if its address does not say")
     command.add_argument("--at", metavar="TIME", help="pretend it came at this moment (2026-11-21T12:00:00Z)")

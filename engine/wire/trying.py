@@ -86,7 +86,8 @@ def retrace(doc: Mapping[str, Any], ch: Channel, event: str, request: IncomingRe
     try:
         items = opening.items_of(whole.tree, *spec.split) if spec.split else [whole.tree]
     except Unreadable as error:
-        yield Step("take the batch apart", False, [str(error)], f"`notices.{event}.split:` names the list, `each:` the event in it.")
+        yield Step("take the batch apart", False, [str(error)],
+                   f"`notices.{event}.split:` names the list, `each:` the event in it.")
         return
     for item in items:
         scope = ch.scope(now_ms=now_ms)
@@ -178,13 +179,13 @@ def verified(check: Check, scope: Scope, now_ms: int, mask: Mask) -> Step:
         return Step("verify", True, seen + ["it matches, and is fresh" if check.fresh else "it matches"])
     except Unverified as error:
         if error.code == "stale":
-            return Step("verify", False, [*seen, "it matches", error.reason], "It was fresh when it was sent: give that moment with "
-                        "--at. If it is fresh for the sender, one of the two clocks is wrong, or `fresh.as:` is another unit.")
+            return Step("verify", False, [*seen, "it matches", error.reason], "It was fresh when it was sent: give that moment "
+                        "with --at. If it is fresh for the sender, one of the two clocks is wrong, or `fresh.as:` is another unit.")
         if error.code == "key_unknown":
             return Step("verify", False, [*seen, error.reason], f"Put the key {key_id!r} into the keyring {check.secret!r}.")
         return Step("verify", False, [*seen, error.reason], _nearest_way(check, scope, found, key_id) or (
-            "The text above is what the file says is signed. Compare it, character by character, with the provider's example. If it "
-            "is right, the key is another than the sender's (test and production keys differ)."))
+            "The text above is what the file says is signed. Compare it, character by character, with the provider's example. "
+            "If it is right, the key is another than the sender's (test and production keys differ)."))
 
 
 def _nearest_way(check: Check, scope: Scope, signatures: list[str], key_id: str | None) -> str:

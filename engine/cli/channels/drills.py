@@ -30,7 +30,8 @@ def _learn_paid(drive: Drive) -> None:
         fields = drive.hears("payment_no", no, "succeeded").fields
         for field, fact in (("amount_minor", "payment.amount_minor"), ("currency", "payment.currency")):
             if field in fields and fields[field] != drive.facts[fact]:
-                raise Failed(f"the notice says {field} {fields[field]!r}, asked for was {drive.facts[fact]!r}: mend its line of `take:`")
+                raise Failed(f"the notice says {field} {fields[field]!r}, asked for was {drive.facts[fact]!r}: mend its line of "
+                             "`take:`")
     if drive.does("query"):
         fields = drive.until("query", "succeeded").fields
         if fields.get("amount_minor", drive.facts["payment.amount_minor"]) != drive.facts["payment.amount_minor"]:
@@ -89,7 +90,8 @@ def forged_notice(drive: Drive) -> None:
 
 
 def wrong_amount(drive: Drive) -> None:
-    if not any("amount" in notice.get("take", {}) for notice in drive.doc.get("notices", {}).values() if "payment_no" in notice["take"]):
+    taken = [notice.get("take", {}) for notice in drive.doc.get("notices", {}).values()]
+    if not any("amount" in take and "payment_no" in take for take in taken):
         return drive.step("no notice tells an amount")
     drive.ground.fault("wrong_amount")
     _paid(drive)
@@ -187,7 +189,8 @@ def contract(drive: Drive, way: str) -> None:
     if drive.does("announce"):
         drive.expect("announce", *TAKEN)
     if drive.does("withhold"):
-        for letter, fault in (("U", "error_done"), *((("V", "forged_answer"),) if drive.channel.operations["withhold"].checks else ())):
+        is_signed = bool(drive.channel.operations["withhold"].checks)
+        for letter, fault in (("U", "error_done"), ("V", "forged_answer"))[:1 + is_signed]:
             _unknown(drive, "withhold", fault, payment__no=f"{drive.facts['payment.no']}{letter}")
         drive.expect("withhold", *TAKEN, **deduction)
         if drive.tells("payment_no"):
@@ -223,7 +226,8 @@ def invoice(drive: Drive) -> None:
     if drive.does("invoice_query"):
         drive.until("invoice_query", "succeeded")
     if drive.does("red_invoice"):
-        drive.expect("red_invoice", *TAKEN, invoice__no=f"{drive.facts['invoice.no']}R", invoice__original_no=drive.facts["invoice.no"])
+        no = drive.facts["invoice.no"]
+        drive.expect("red_invoice", *TAKEN, invoice__no=f"{no}R", invoice__original_no=no)
 
 
 def shop_order(drive: Drive) -> None:

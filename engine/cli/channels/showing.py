@@ -69,7 +69,7 @@ def _operation(doc: Mapping[str, Any], ch: Channel, name: str, given: Mapping[st
         yield from _lines("signed text", visible(mask(request.text)))
         yield _line("signature", f"{request.signature}   ({op.plan.signer.digest} with {op.plan.signer.secret!r})")
     if op.sends or op.plan.path:
-        yield _line("request" if op.sends else "address", f"{request.method} {mask(request.url)}" if op.sends else mask(request.url))
+        yield _line("request", f"{request.method} {mask(request.url)}") if op.sends else _line("address", mask(request.url))
         for header, value in request.headers.items():
             yield _line("header", f"{header}: {mask.header(value)}")
     if request.body:
@@ -148,7 +148,8 @@ def pasted(path: Path) -> IncomingRequest:
     if headers.get("content-length") != str(len(body)):       # an editor ends a file with a line break, a sender does not
         body = body.removesuffix(b"\n").removesuffix(b"\r")
     address = urlsplit(target)
-    return IncomingRequest(method, address.path, dict(parse_qsl(address.query, keep_blank_values=True)), headers, body, address.query)
+    query = dict(parse_qsl(address.query, keep_blank_values=True))
+    return IncomingRequest(method, address.path, query, headers, body, address.query)
 
 
 def callback(doc: Mapping[str, Any], ch: Channel, source: RealOrMadeUp, request: IncomingRequest, event: str | None,
