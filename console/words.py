@@ -32,6 +32,8 @@ _STATES: dict[str, dict[str, tuple[Any, str]]] = {
     "upstream": {
         "created": (_l("Created"), "rest"), "accepted": (_l("Accepted"), "go"), "unknown": (_l("Outcome unknown"), "warn"),
         "failed": (_l("Failed"), "bad"), "done": (_l("Done"), "good")},
+    "outgoing": {
+        "queued": (_l("Queued"), "wait"), "told": (_l("Acknowledged"), "good"), "given_up": (_l("Given up"), "bad")},
     "quote": {"open": (_l("Open"), "wait"), "adopted": (_l("Ordered"), "good"), "expired": (_l("Expired"), "over")},
     "coupon": {
         "held": (_l("Held"), "wait"), "redeemed": (_l("Redeemed"), "good"), "released": (_l("Released"), "over"),
@@ -54,7 +56,7 @@ _STATES: dict[str, dict[str, tuple[Any, str]]] = {
 MACHINES = {
     "order": _l("Order"), "payment": _l("Payment"), "refund": _l("Refund"), "charge": _l("Direct charge"),
     "entitlement": _l("Entitlement"), "work_order": _l("Work order"), "message": _l("Message"),
-    "upstream": _l("Upstream order"), "coupon": _l("Coupon"), "quote": _l("Quote")}
+    "upstream": _l("Upstream order"), "outgoing": _l("Outgoing notice"), "coupon": _l("Coupon"), "quote": _l("Quote")}
 TERMINALS = {"pc": _l("PC"), "app": _l("App"), "mini_program": _l("Mini program"), "h5": _l("H5 page")}
 METHODS = {"in_app": _l("In app"), "external_direct": _l("External direct"), "joint": _l("Joint sale"),
            "direct_charge": _l("Direct charge"), "ecommerce": _l("Shop platform")}
@@ -68,6 +70,7 @@ KINDS = {"scenes": _l("Scenes"), "channels": _l("Channels"), "product_types": _l
 MODES = {"new_customer": _l("New customers"), "fund_pool": _l("Fund pool"), "quantity_pool": _l("Quantity pool")}
 UNITS = {"money": _l("money"), "pieces": _l("pieces"), "heads": _l("heads")}
 POOL_MOVES = {"top_up": _l("Top-up"), "draw": _l("Draw"), "return": _l("Return")}
+NOTICE_EVENTS = {"charged": _l("Charged"), "failed": _l("Failed"), "returned": _l("Returned"), "delivered": _l("Delivered")}
 LEDGER_KINDS = {
     "order_paid": _l("Order paid"), "surplus_received": _l("Surplus received"), "refund_approved": _l("Refund approved"),
     "refund_succeeded": _l("Refund succeeded"), "pool_topped_up": _l("Pool topped up"), "reversal": _l("Reversal")}
@@ -78,13 +81,17 @@ ACTIONS = {
     "user.reset_password": _l("Reset a password"), "user.end_sessions": _l("Ended sessions"),
     "order.close": _l("Closed an order"), "order.ask": _l("Asked the channel"), "flow.retry": _l("Retried a flow"),
     "job.replay": _l("Replayed a job"), "work.take": _l("Took a work order"), "work.finish": _l("Finished a work order"),
-    "pool.top_up": _l("Topped up a pool"), "draft.create": _l("Began a draft"), "draft.write": _l("Wrote a file"),
+    "pool.top_up": _l("Topped up a pool"), "charge.return": _l("Took a charge back"), "draft.create": _l("Began a draft"), "draft.write": _l("Wrote a file"),
     "draft.delete": _l("Deleted a file"), "draft.discard": _l("Discarded a draft"),
     "release.publish": _l("Published a release"), "release.rollback": _l("Rolled back"),
 }
-OBJECTS = {"user": _l("User"), "order": _l("Order"), "flow": _l("Flow"), "job": _l("Job"), "task": _l("Task"),
+OBJECTS = {"user": _l("User"), "charge": _l("Direct charge"), "order": _l("Order"), "flow": _l("Flow"), "job": _l("Job"), "task": _l("Task"),
            "work_order": _l("Work order"), "partner": _l("Partner"), "draft": _l("Draft"), "release": _l("Release"),
            "list": _l("List")}
+LEFT_OUT = {
+    "gone": _l("no such channel any more"), "condition": _l("its condition does not hold"),
+    "size": _l("amount out of its bounds"), "day_limit": _l("the day's limit is reached"), "not_working": _l("it does not work"),
+    "tried": _l("it did not take the payment"), "refused": _l("it can make nothing of this")}
 DISCOUNTS = {"coupon": _l("Coupon"), "adjustment": _l("Adjustment")}
 
 

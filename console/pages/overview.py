@@ -35,6 +35,7 @@ class Overview(Guarded, AdminIndexView):
             "console/overview.html", by_line=by_line, states=states, paid=paid, totals=_totals(paid), catalogue=catalogue,
             placed=sum(sum(counts.values()) for counts in by_line.values()), jobs=jobs.counts(lines), today_ms=today,
             picture=chart.hours(overview.by_hour(today, lines), (clock.now_ms() - today) // overview.HOUR_MS),
+            channels=overview.channels(catalogue.current(), today, lines), now_ms=clock.now_ms(),
             live=releases.get(live_no) if live_no else None, change=next(iter(releases.live_changes(1)), None),
             rejecting=[node for node in node_reports() if node["verdict"] == "reject"],
             open_work=_open_work(lines), low_pools=[pool for pool in pools if pool["lamp"] != "good"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 from typing import Any
 
 from engine import store
+from engine.config.catalog import Catalog
+from engine.pay import limits, terms, troubles
 
 HOUR_MS = 3_600_000
 _HOURS = 24
@@ -33,6 +35,31 @@ def paid_since(since_ms: int, lines: list[str]) -> list[dict[str, Any]]:
                      f"WHERE created_at_ms >= ? AND paid_at_ms >= ?{more} GROUP BY line_id, currency ORDER BY line_id, currency",
         [since_ms - _HOURS * HOUR_MS, since_ms, *params])
     return [dict(zip(("line", "currency", "orders", "amount_minor"), row)) for row in rows]
+
+
+def by_channel(since_ms: int, lines: list[str]) -> dict[str, dict[str, int]]:
+    """channel → {asked, paid, not_taken}: payment attempts of orders placed since."""
+    more, params = _lines(lines)
+    rows = store.query(
+        store.trade, "SELECT p.channel_id, COUNT(*), SUM(CASE WHEN p.state = 'succeeded' THEN 1 ELSE 0 END), "
+                     "SUM(CASE WHEN p.state = 'failed' THEN 1 ELSE 0 END) FROM trade_order o "
+                     "JOIN payment_order p ON p.order_no = o.no "
+                     f"WHERE o.created_at_ms >= ? AND p.tender_kind = 'channel'{more} GROUP BY p.channel_id", [since_ms, *params])
+    return {channel: {"asked": int(asked), "paid": int(paid), "not_taken": int(failed)} for channel, asked, paid, failed in rows}
+
+
+def channels(catalog: Catalog | None, since_ms: int, lines: list[str]) -> list[dict[str, Any]]:
+    """What takes payments, with today's attempts, what of it is left out, and how full its day is: those of which there is
+    something to say."""
+    tried, used, broken = by_channel(since_ms, lines), limits.used_today(), troubles.current()
+    found = []
+    for id, document in (catalog.channels.items() if catalog else ()):
+        limit, bad = terms.of_document(document).limits, [row for row in broken if row["channel_id"] == id]
+        if document.get("role") == "pay" and (id in tried or bad or limit.by_day):
+            count, minor = used.get(limit.account, (0, 0))
+            found.append({"id": id, "currency": document.get("currency", "CNY"), "limit": limit, "count": count, "minor": minor,
+                          "broken": bad, **tried.get(id, {"asked": 0, "paid": 0, "not_taken": 0})})
+    return found
 
 
 def by_hour(since_ms: int, lines: list[str]) -> list[dict[str, int]]:

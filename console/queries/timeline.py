@@ -70,5 +70,15 @@ def _ledger(page: dict[str, Any]) -> list[Entry]:
 
 
 def _details(page: dict[str, Any]) -> list[Entry]:
-    return [Entry(d["at_ms"], "note", _("Added · %(kind)s", kind=d["kind"]), "", str(d["body"])[:200], "rest", "")
+    return [_routed(d) if d["kind"] == "routed" else
+            Entry(d["at_ms"], "note", _("Added · %(kind)s", kind=d["kind"]), "", str(d["body"])[:200], "rest", "")
             for d in page["details"]]
+
+
+def _routed(detail: dict[str, Any]) -> Entry:
+    """Why a route led past other channels."""
+    body = detail["body"]
+    why = "; ".join(f"{each['channel']}: {words.word(words.LEFT_OUT, each['why'])} ({each['sentence']})"
+                    for each in body["left_out"])
+    return Entry(detail["at_ms"], "money", _("Route %(route)s · %(channel)s", route=body["route"], channel=body["channel"]),
+                 body["payment"], why, "rest", "")

@@ -17,13 +17,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from .. import store
 from ..base import clock, signal
-from ..config.live import live
 from ..base.errors import Refusal
+from ..config.live import live
+from ..pay import health
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SERIES_MAX = 5_000                             # beyond, new label values are no longer told apart
 _PREFIX = "salewright_"
+_LEFT_OUT = {health.CLOSED: 0.0, health.HALF_OPEN: 0.5, health.OPEN: 1.0}
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -112,6 +114,20 @@ class State:
             yield GaugeMetricFamily(_PREFIX + "release", "The live release's number", value=0)
 
 
+class Channels:
+    """Which channels this process leaves out, and their recent calls."""
+
+    def collect(self) -> Iterator[Metric]:
+        state = GaugeMetricFamily(_PREFIX + "channel_left_out", "1: left out, 0.5: to be tried once, 0: works",
+                                  labels=["channel", "operation"])
+        bad = GaugeMetricFamily(_PREFIX + "channel_bad_share", "Bad calls among the recent ones, or when it was left out",
+                                labels=["channel", "operation"])
+        for look in health.current():
+            state.add_metric([look.channel_id, look.operation], _LEFT_OUT[look.state])
+            bad.add_metric([look.channel_id, look.operation], look.bad_share)
+        yield from (state, bad)
+
+
 signals = Signals()
 _registry: CollectorRegistry | None = None
 
@@ -122,7 +138,7 @@ def start() -> None:
     if _registry is None:
         signal.add_sink(signals.take)
         _registry = CollectorRegistry()
-        for collector in (signals, State()):
+        for collector in (signals, State(), Channels()):
             _registry.register(collector)
         for of_process in (ProcessCollector, PlatformCollector, GCCollector):
             of_process(registry=_registry)

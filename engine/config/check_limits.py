@@ -30,7 +30,8 @@ def check(channels: list[tuple[str, Document]]) -> Iterator[tuple[str, list[Faul
 def _alone(channel: Document, limits: Document) -> Iterator[Fault]:
     currency, payment = channel.get("currency", "CNY"), limits.get("payment", {})
     if channel.get("role") != "pay":
-        yield Fault(("limits",), "not-here", "limits are of channels that take payments", f"role {channel.get('role')}", at_key=True)
+        yield Fault(("limits",), "not-here", "limits are of channels that take payments", f"role {channel.get('role')}",
+                    at_key=True)
     amounts = [(("limits", part, word), limits[part][word]) for part, words in (("payment", ("min", "max")), ("day", ("amount",)))
                for word in words if word in limits.get(part, {})]
     wrong = [fault for path, amount in amounts for fault in precision(amount, currency, path)]

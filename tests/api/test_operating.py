@@ -5,8 +5,10 @@ import pytest
 
 from engine import store
 from engine.api import keys, metrics
+from engine.base import clock
 from engine.base.errors import Code, Refusal
 from engine.config.live import live
+from engine.pay import health
 from prometheus_client.parser import text_string_to_metric_families
 
 
@@ -17,6 +19,22 @@ def test_alive_asks_no_database(lite):
 
 def test_ready_when_everything_is_there(api):
     assert api.get("/readyz", key="").json == {"status": "ok", "release": 1}
+
+
+def broken(channel_id: str) -> None:
+    for _ in range(5):
+        health.breaker(channel_id, "pay").note(clock.now_ms(), clock.now_ms(), "failed")
+
+
+def test_channels_that_are_left_out_are_told_to_this_machine(lite):
+    broken("till")
+    told, = lite.get("/readyz", key="")["left_out"]
+    assert (told["channel"], told["operation"], told["state"], told["why"]) == ("till", "pay", "open", "of 5 calls 5 failed")
+    assert "left_out" not in lite.get("/readyz", key="", peer="10.0.0.7").json
+    assert "left_out" not in lite.get("/readyz", key="", headers={"X-Forwarded-For": "203.0.113.7"}).json
+    seen = samples(lite, key="")
+    labels = (("channel", "till"), ("operation", "pay"))
+    assert seen["salewright_channel_left_out", labels] == 1 and seen["salewright_channel_bad_share", labels] == 1
 
 
 def test_not_ready_says_what_lacks(lite, monkeypatch, tmp_path):
