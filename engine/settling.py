@@ -106,7 +106,10 @@ def apply_payment(payment_no: str, fields: Mapping[str, Any], cause: str,
             payment = payments.find(payment_no, lock=True)
             trace.caused_by(payment["trace_id"])
             _own(payment, notice)
-            return _apply(orders.find(payment["order_no"], lock=True), payment, fields, cause, inline)
+            order = orders.find(payment["order_no"], lock=True)
+            if fields.get("state") == "pending" and payment["state"] in payments.LIVE:
+                payments.still_open(payment, fields.get("channel_no"), ask_now=notice is not None)
+            return _apply(order, payment, fields, cause, inline)
     try:
         verdict = store.retrying(lambda: work(True))
     except StepError as stop:
@@ -217,14 +220,24 @@ def ask_payment(payment_no: str) -> str:
             return payment["state"]
         payments.asked(payment)                # beforehand: an answer that stuns us must not be asked for again at once
     channel = channels.get(payment["channel_id"])
-    if wire.declares(channel, "query"):
-        outcome = health.operate(channel, "query", _payment_facts(payment))
+    asks = _question(channel, payment)
+    if wire.declares(channel, asks):
+        outcome = health.operate(channel, asks, _payment_facts(payment))
         said = _said(outcome, "payment_no", "channel_no")
         if said in ("succeeded", "failed", "closed", "pending"):
             apply_payment(payment_no, {**outcome.fields, "state": said}, "asked the channel")
         elif said == "absent" and call_is_over(payment):
             apply_payment(payment_no, {"state": "failed", "reason": NEVER_HEARD}, "asked the channel")
     return payments.find(payment_no)["state"]
+
+
+def _question(channel: wire.Channel, payment: Mapping[str, Any]) -> str:
+    """Where deductions have a question of their own, the usual one has never heard of them, and they would be made again."""
+    if not wire.declares(channel, "withhold_query"):
+        return "query"
+    deducted = any(period["payment_no"] == payment["no"] and period["state"] == "deducting"
+                   for period in contracts.periods_of_order(payment["order_no"]))
+    return "withhold_query" if deducted else "query"
 
 
 def _said(outcome: Any, *numbers: str) -> str:

@@ -107,6 +107,27 @@ def test_what_becomes_of_an_attempt(shop, placed, before, said, after, verdict):
     assert payment(made["no"])["state"] == after and order(placed["no"])["state"] == "awaiting_payment"
 
 
+def test_an_attempt_that_is_still_open_is_named_and_asked_for_at_once(shop, placed):
+    """Its pay call was not answered: the first word about it brings the channel's number, without which it can't be closed."""
+    shop.outside.answers["counter", "pay"] = SILENT
+    made = sale.pay(placed["no"], "counter")
+    later = payment(made["no"])["ask_at_ms"]
+    assert payment(made["no"])["channel_no"] is None and later > clock.now_ms()
+    assert settling.apply_payment(made["no"], {"state": "pending", "channel_no": "C1"}, "asked the channel") == "applied"
+    assert (payment(made["no"])["channel_no"], payment(made["no"])["ask_at_ms"]) == ("C1", later), "an answer asks nothing more"
+    assert shop.notice(made, state="pending", channel_no="C2") == "nothing_new"
+    assert payment(made["no"])["channel_no"] == "C1" and payments.due_to_ask() == [made["no"]]
+
+
+@pytest.mark.parametrize("over", ["succeeded", "failed", "closed"])
+def test_an_attempt_that_is_over_is_not_opened_by_a_late_word(shop, placed, over):
+    made = sale.pay(placed["no"], "counter")
+    shop.notice(made, key="first", state=over)
+    shop.notice(made, key="late", state="pending", channel_no="C9")
+    assert payment(made["no"])["state"] == over and payments.due_to_ask() == []
+    assert payment(made["no"])["channel_no"] != "C9"
+
+
 def test_a_success_after_failure_still_pays_an_order_that_waits(shop, placed, attempt):
     shop.notice(attempt, key="first", state="failed")
     shop.notice(attempt)

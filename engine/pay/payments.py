@@ -131,6 +131,17 @@ def name(row: dict[str, Any], channel_no: str) -> None:
     store.update(PaymentOrder, {"channel_no": channel_no, "updated_at_ms": clock.now_ms()}, no=row["no"])
 
 
+def still_open(row: dict[str, Any], channel_no: str | None, ask_now: bool) -> None:
+    """The channel says that a payment is not over: note its number if we had none. `ask_now`: it spoke of itself, because the
+    buyer agreed or came back, and asking may bring the end."""
+    changes: dict[str, Any] = {"channel_no": channel_no} if channel_no and row["channel_no"] is None else {}
+    if ask_now:
+        changes["ask_at_ms"] = clock.now_ms()
+    if changes:
+        store.update(PaymentOrder, {**changes, "updated_at_ms": clock.now_ms()}, no=row["no"])
+        row.update(changes)
+
+
 def asked(row: dict[str, Any]) -> None:
     """Note that an outcome was asked for; the next time is twice as far away."""
     wait_s = min(ASK_MAX_S, settings.get_int("ASK_AFTER_S") * 2 ** min(row["asked"] + 1, 20))
