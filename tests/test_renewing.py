@@ -128,6 +128,17 @@ def test_an_unknown_outcome_is_asked_for_and_nothing_is_deducted_meanwhile(club,
     assert len(club.outside.asked("standing", "withhold")) == (1 if later is PAID else 2)
 
 
+def test_a_deduction_is_asked_about_by_its_own_question(club):
+    """The usual question knows payments only: that it has not heard of a deduction says nothing, and none is made again."""
+    contract = club.ordered(channel="signet")
+    club.outside.answers |= {("signet", "withhold"): SILENT, ("signet", "withhold_query"): PAID, ("signet", "query"): ABSENT}
+    club.say(contract)
+    club.shop.work()
+    club.until(clock.now_ms() + 3_600_000)
+    assert [(p["state"], p["tries"]) for p in club.periods(contract)][:1] == [("paid", 0)]
+    assert len(club.outside.asked("signet", "withhold")) == 1 and not club.outside.asked("signet", "query")
+
+
 def test_a_deduction_that_is_told_of_later(club):
     """The channel takes the order to deduct and sends a notice when it has the money."""
     contract = club.signed()

@@ -143,6 +143,10 @@ operations:
     post: /refund
     json: {no: "{payment.no}", refund: "{refund.no}", amount: "{refund.amount:fen}"}
     judge: [{http: 200, then: succeeded}]
+  withhold_query:
+    get: /deductions/{payment.no}
+    take: {state: {of: state, DONE: succeeded, else: unknown}, amount: {fen: amount}, channel_no: no, payment_no: ours}
+    judge: [{http: 200, then: as_taken}]
 """,
     **{f"messages/{name}.yaml": f"""\
 id: {name}
