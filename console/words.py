@@ -85,7 +85,7 @@ ACTIONS = {
     "draft.delete": _l("Deleted a file"), "draft.discard": _l("Discarded a draft"),
     "release.publish": _l("Published a release"), "release.rollback": _l("Rolled back"),
 }
-OBJECTS = {"user": _l("User"), "charge": _l("Direct charge"), "order": _l("Order"), "flow": _l("Flow"), "job": _l("Job"), "task": _l("Task"),
+OBJECTS = {"user": _l("User"), "charge": _l("Direct charge"), "order": _l("Order"), "contract": _l("Contract"), "flow": _l("Flow"), "job": _l("Job"), "task": _l("Task"),
            "work_order": _l("Work order"), "partner": _l("Partner"), "draft": _l("Draft"), "release": _l("Release"),
            "list": _l("List")}
 LEFT_OUT = {

@@ -6,7 +6,7 @@ Locks are taken as everywhere: runs, payment, order, and what is counted last.
 from __future__ import annotations
 
 import logging
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 from . import settling, store
 from .base import crash, signal
@@ -24,24 +24,26 @@ from .trade import orders
 _log = logging.getLogger("salewright.charge")
 
 
-def return_charge(partner: Partner, no: str, reason: str) -> dict[str, Any]:
+def return_charge(partner: Partner, no: str, reason: str, remember: Callable[[dict[str, Any]], None] | None = None
+                  ) -> dict[str, Any]:
     """Take a charge back, by our number or the partner's: the pool gets back what was drawn, the buyer's entitlements end.
 
-    Returns the charge's row; quiet when it was returned before. Refusals: CHARGE_UNKNOWN; STATE_REFUSED for one that is not
-    charged.
+    Returns the charge's row; quiet when it was returned before. `remember` is called with it inside the transaction.
+    Refusals: CHARGE_UNKNOWN; STATE_REFUSED for one that is not charged.
     """
     order_no = charges.find(partner.id, no)["order_no"]
-    store.retrying(lambda: _return_charge(order_no, reason))
+    row = store.retrying(lambda: _return_charge(order_no, reason, remember or (lambda row: None)))
     crash.point("charge_return.after_commit")
-    return charges.find(partner.id, no)
+    return row
 
 
-def _return_charge(order_no: str, reason: str) -> None:
+def _return_charge(order_no: str, reason: str, remember: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     with store.transaction(crash_point="charge_return.before_commit"):
         order, payment = _locked(order_no)
         charge = store.one(charges.Charge, order_no=order_no, lock=True)
         if charge["state"] == "returned":
-            return
+            remember(charge)
+            return charge
         if charge["state"] != "charged":
             raise Refusal(Code.STATE_REFUSED, f"charge {charge['no']} is {charge['state']}: there is nothing to take back",
                           [{"path": "charge.state", "found": charge["state"], "expected": "charged"}])
@@ -50,8 +52,11 @@ def _return_charge(order_no: str, reason: str) -> None:
         pools.give_back(ctx.partner, charge["amount"], order_no)
         store.move(charges.CHARGE, charge["no"], "returned", reason, row=charge, reason=reason)
         report_charge(charge, order, "returned", reason)
+        returned = charges.find(charge["partner_id"], charge["no"])
+        remember(returned)
     signal.emit("charge.returned", partner=charge["partner_id"])
     _log.info("charge %s was returned: %s", charge["no"], reason, extra={"order": order_no, "partner": charge["partner_id"]})
+    return returned
 
 
 def refund_elsewhere(order_no: str, amount_minor: int | None, number: str, reason: str) -> bool:

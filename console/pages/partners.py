@@ -1,18 +1,19 @@
-"""Partners: their pools, what was drawn, and topping up."""
+"""Partners: their pools, what was drawn, a day's statement, what they were told; topping up, and taking a charge back."""
 from __future__ import annotations
 
 from typing import Any
 
-from flask import flash, g, redirect, request, url_for
+from flask import Response, flash, g, redirect, request, url_for
 from flask_admin import expose
 from flask_babel import gettext as _
 
-from engine.base import money
+from engine.base import clock, money, settings
 from engine.base.errors import Code, Refusal
 from engine.config.catalog import Partner
-from engine.deliver import pools
+from engine.deliver import charges, outgoing, pools, statements
+from engine.returning import return_charge
 
-from .. import catalogue, ui, words
+from .. import catalogue, refusals, ui, words
 from ..access import audit
 from ..i18n import title
 from ..queries import partners
@@ -32,8 +33,47 @@ class Partners(Page):
         partner = _mine(partner_id)
         state = partners.state(catalogue.current(), partner)
         return self.render("console/partner.html", **state, log=partners.log(partner_id), charges=partners.charges(partner_id),
+                           notices=outgoing.of_owner(partner_id, 20), today=_today(),
                            catalogue=catalogue, page_title=title(partner.title, partner_id), typed=request.args,
                            trail=audit.of_object("partner", partner_id, 20))
+
+    @expose("/<partner_id>/statement")
+    def statement(self, partner_id: str) -> Any:
+        """A day's statement, on a page or (`as=csv`) as a table to take away."""
+        partner, day = _mine(partner_id), request.args.get("day", "") or _today()
+        try:
+            made = statements.of_day(partner, day)
+        except Refusal as refusal:
+            flash(refusals.text(refusal), "danger")
+            return redirect(url_for(".statement", partner_id=partner_id))
+        if request.args.get("as") == "csv":
+            audit.record("export", "partner", partner_id, note=f"statement {day}")
+            name = f"{partner_id}-{day}.csv"
+            return Response(statements.csv_of(made), mimetype="text/csv",
+                            headers={"Content-Disposition": f'attachment; filename="{name}"'})
+        start, end = statements.bounds_ms(day)
+        state = partners.state(catalogue.current(), partner)
+        after = clock.business_date(end, settings.timezone())
+        return self.render("console/statement.html", **state, made=made, page_title=title(partner.title, partner_id), today=_today(),
+                           day_before=clock.business_date(start - 1, settings.timezone()),
+                           day_after=after if after <= _today() else "")
+
+    @expose("/<partner_id>/charges/<no>/return", methods=("POST",))
+    @deed("charge.return", lambda partner_id, no: url_for("partners.partner", partner_id=partner_id))
+    def return_charge(self, partner_id: str, no: str) -> Any:
+        partner = _mine(partner_id)
+        charge, reason = charges.find(partner_id, no), request.form.get("reason", "").strip()[:80]
+        if len(reason) < 2:
+            raise Said(Code.BAD_REQUEST, _("Say why: the partner is told."))
+        said = amount_text(partner, charge["amount"], partners.currency(catalogue.current(), partner))
+        question = _("Take charge %(no)s back? The buyer's entitlements end, and %(amount)s return to the pool.",
+                     no=charge["partner_order_no"], amount=said)
+        if page := ask_first(question, _("Take back"), url_for(".partner", partner_id=partner_id), danger=True):
+            return page
+        with audit.deed("charge.return", "charge", charge["no"], note=reason, before={"state": charge["state"]}) as entry:
+            entry.after = {"state": return_charge(partner, charge["no"], reason)["state"]}
+        flash(_("Charge %(no)s was taken back; %(amount)s are in the pool again.", no=charge["partner_order_no"], amount=said),
+              "success")
 
     @expose("/<partner_id>/top-up", methods=("POST",))
     @deed("pool.top_up", lambda partner_id: url_for("partners.partner", partner_id=partner_id, **_typed()))
@@ -56,6 +96,10 @@ class Partners(Page):
             entry.after = {"balance": pools.top_up(partner, amount, key, currency)["balance"], "amount": amount}
         flash(_("%(amount)s were added to the pool of %(name)s.", amount=said, name=name), "success")
         return redirect(back)
+
+
+def _today() -> str:
+    return clock.business_date(clock.now_ms(), settings.timezone())
 
 
 def _typed() -> dict[str, str]:

@@ -68,10 +68,9 @@ def refund(call: Call) -> Answer:
     partner, once = _partner(call), call.once
 
     def work() -> tuple[int, Any]:
-        with store.transaction():
-            shown = views.charge(return_charge(partner, call.path["charge"], call.body["reason"]))
-            once.remember(shown["no"], 200, shown)
-        return 200, shown
+        row = return_charge(partner, call.path["charge"], call.body["reason"],
+                            lambda row: once.remember(row["no"], 200, views.charge(row)))
+        return 200, views.charge(row)
     return answered(call, once.run(work))
 
 

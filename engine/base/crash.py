@@ -18,6 +18,7 @@ POINTS = (
     "flow.before_step", "flow.intent_committed", "flow.called", "flow.after_commit",
     "outbox.leased", "outbox.done_before_commit",
     "refund.intent_committed", "refund.called",
+    "charge_return.before_commit", "charge_return.after_commit", "outgoing.called",
     "contract.opened", "signed.before_commit", "withhold.before_commit", "withhold.intent_committed", "withhold.called",
     "withhold.failed", "unsign.before_call",
 )

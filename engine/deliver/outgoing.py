@@ -13,7 +13,7 @@ from typing import Any, Mapping
 import peewee
 
 from .. import store, wire
-from ..base import clock, ids, signal, trace
+from ..base import clock, crash, ids, signal, trace
 from ..config.catalog import Reporting
 from ..flow import outbox
 
@@ -71,6 +71,7 @@ def send(job: Mapping[str, Any], channel: Any, common: Mapping[str, Any]) -> Non
     if row is None:
         return
     outcome = wire.operate(channel, row["operation"], {**row["facts"], **common})
+    crash.point("outgoing.called")
     with store.transaction():
         row = store.one(OutgoingNotice, no=row["no"], lock=True)
         if row["state"] != "queued":           # another worker was as fast

@@ -6,6 +6,7 @@ import pytest
 from engine.base import crash
 from tests.crash.machine import QR_CHANNEL, Machine, count, pieces
 from tests.crash.test_contract_crashes import POINTS as WITH_CONTRACT
+from tests.crash.test_partner_crashes import POINTS as WITH_PARTNER
 from tests.support.waiting import wait_until
 
 # A point is reached by a plain sale unless its own story is told here.
@@ -17,7 +18,7 @@ WITH_REFUND = ("refund.intent_committed", "refund.called")
 
 
 def test_every_point_has_a_story():
-    assert set(PLAIN + WITH_CALL_STEP + WITH_REFUND + WITH_CONTRACT) == set(crash.POINTS)
+    assert set(PLAIN + WITH_CALL_STEP + WITH_REFUND + WITH_CONTRACT + WITH_PARTNER) == set(crash.POINTS)
 
 
 def sell(machine: Machine, **what) -> dict:
