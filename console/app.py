@@ -18,6 +18,7 @@ from .access.account import Account
 from .access.login import Login
 from .access.people import Users
 from .access.trail import Trail
+from .pages.contracts import Contracts
 from .pages.drafts import Drafts
 from .pages.editor import Editor
 from .pages.jobs import Jobs
@@ -61,6 +62,7 @@ def _furnish(app: Flask) -> None:
         admin.add_category(category)
     admin.add_views(
         Orders(name=_l("Orders"), category=sell, icon="fa-shopping-cart"),
+        Contracts(name=_l("Contracts"), category=sell, icon="fa-refresh"),
         Partners(name=_l("Partners"), category=sell, icon="fa-handshake-o"),
         Studio(name=_l("Catalogue"), category=studio, icon="fa-sitemap"),
         Drafts(name=_l("Drafts"), category=studio, icon="fa-pencil-square-o"),

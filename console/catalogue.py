@@ -35,6 +35,13 @@ def lines() -> list[tuple[str, str]]:
     return [(id, title(line.get("title"), id)) for id, line in catalog.lines.items() if g.person.sees_line(id)] if catalog else []
 
 
+def channels() -> list[tuple[str, str]]:
+    """(id, title) of the channels that deduct under contracts."""
+    catalog = current()
+    return [(id, title(file.get("title"), id)) for id, file in catalog.channels.items()
+            if "withhold" in file.get("operations", {})] if catalog else []
+
+
 def scene_title(scene_id: str) -> str:
     catalog = current()
     scene = catalog.scenes.get(scene_id) if catalog else None

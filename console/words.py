@@ -34,6 +34,13 @@ _STATES: dict[str, dict[str, tuple[Any, str]]] = {
         "failed": (_l("Failed"), "bad"), "done": (_l("Done"), "good")},
     "outgoing": {
         "queued": (_l("Queued"), "wait"), "told": (_l("Acknowledged"), "good"), "given_up": (_l("Given up"), "bad")},
+    "contract": {
+        "signing": (_l("Being signed"), "wait"), "signed": (_l("Signed, not paid"), "wait"), "active": (_l("In force"), "good"),
+        "overdue": (_l("Overdue"), "warn"), "suspended": (_l("Suspended"), "bad"), "failed": (_l("Not signed"), "over"),
+        "ended": (_l("Ended"), "over")},
+    "contract_period": {
+        "open": (_l("Announced"), "wait"), "deducting": (_l("Being deducted"), "go"), "failed": (_l("Failed"), "bad"),
+        "paid": (_l("Paid"), "good"), "dropped": (_l("Dropped"), "over")},
     "quote": {"open": (_l("Open"), "wait"), "adopted": (_l("Ordered"), "good"), "expired": (_l("Expired"), "over")},
     "coupon": {
         "held": (_l("Held"), "wait"), "redeemed": (_l("Redeemed"), "good"), "released": (_l("Released"), "over"),
@@ -55,6 +62,7 @@ _STATES: dict[str, dict[str, tuple[Any, str]]] = {
 }
 MACHINES = {
     "order": _l("Order"), "payment": _l("Payment"), "refund": _l("Refund"), "charge": _l("Direct charge"),
+    "contract": _l("Contract"), "contract_period": _l("Contract period"),
     "entitlement": _l("Entitlement"), "work_order": _l("Work order"), "message": _l("Message"),
     "upstream": _l("Upstream order"), "outgoing": _l("Outgoing notice"), "coupon": _l("Coupon"), "quote": _l("Quote")}
 TERMINALS = {"pc": _l("PC"), "app": _l("App"), "mini_program": _l("Mini program"), "h5": _l("H5 page")}
@@ -62,11 +70,12 @@ METHODS = {"in_app": _l("In app"), "external_direct": _l("External direct"), "jo
            "direct_charge": _l("Direct charge"), "ecommerce": _l("Shop platform")}
 TENDERS = {"channel": _l("Payment channel"), "pool": _l("Partner's pool"), "external": _l("Paid elsewhere"),
            "none": _l("Nothing to pay")}
-FLOWS = {"quote": _l("Quote"), "place": _l("Place order"), "paid": _l("After payment"), "fulfil": _l("Fulfilment"),
+FLOWS = {"quote": _l("Quote"), "place": _l("Place order"), "paid": _l("After payment"), "renew": _l("Renewal"), "fulfil": _l("Fulfilment"),
          "close": _l("Closing"), "charge": _l("Direct charge")}
 KINDS = {"scenes": _l("Scenes"), "channels": _l("Channels"), "product_types": _l("Product types"), "products": _l("Products"),
          "coupons": _l("Coupons"), "lines": _l("Business lines"), "merchants": _l("Merchants"), "partners": _l("Partners"),
          "messages": _l("Messages")}
+PERIODS = {"day": _l("day"), "week": _l("week"), "month": _l("month"), "quarter": _l("quarter"), "year": _l("year")}
 MODES = {"new_customer": _l("New customers"), "fund_pool": _l("Fund pool"), "quantity_pool": _l("Quantity pool")}
 UNITS = {"money": _l("money"), "pieces": _l("pieces"), "heads": _l("heads")}
 POOL_MOVES = {"top_up": _l("Top-up"), "draw": _l("Draw"), "return": _l("Return")}
@@ -80,6 +89,7 @@ ACTIONS = {
     "user.create": _l("Created a user"), "user.change": _l("Changed a user"), "user.password": _l("Changed the password"),
     "user.reset_password": _l("Reset a password"), "user.end_sessions": _l("Ended sessions"),
     "order.close": _l("Closed an order"), "order.ask": _l("Asked the channel"), "flow.retry": _l("Retried a flow"),
+    "contract.retry": _l("Deducted again"), "contract.terminate": _l("Ended a contract"), "contract.price": _l("Proposed a price"),
     "job.replay": _l("Replayed a job"), "work.take": _l("Took a work order"), "work.finish": _l("Finished a work order"),
     "pool.top_up": _l("Topped up a pool"), "charge.return": _l("Took a charge back"), "draft.create": _l("Began a draft"), "draft.write": _l("Wrote a file"),
     "draft.delete": _l("Deleted a file"), "draft.discard": _l("Discarded a draft"),

@@ -11,7 +11,7 @@ from engine.config import drafts
 from engine.deliver import work_orders
 from tests.console import world as worlds
 
-PAGES = ("/", "/orders/", "/partners/", "/partners/bank-mall", "/partners/telecom-gift", "/studio/", "/studio/?q=vip&kind=products",
+PAGES = ("/", "/orders/", "/contracts/", "/partners/", "/partners/bank-mall", "/partners/telecom-gift", "/studio/", "/studio/?q=vip&kind=products",
          "/studio/file/lines/aiqicha.yaml", "/drafts/", "/drafts/{draft}", "/studio/?draft={draft}", "/releases/", "/releases/1",
          "/releases/1/file/coupons/newcomer-5.yaml", "/releases/diff?from=1&to=1", "/work/", "/work/{work}", "/jobs/", "/account/",
          "/users/", "/users/new", "/users/1", "/trail/", "/trail/1", "/editor/{draft}/scenes/aiqicha-app.yaml")
@@ -79,10 +79,10 @@ def test_the_door_remembers_a_choice(bare):
 def test_without_the_bundle_the_editor_is_a_text_area_with_its_errors(bare, visit, monkeypatch):
     monkeypatch.setitem(bare.app.jinja_env.globals, "has_asset", lambda path: False)
     draft = drafts.create("x", "admin")["id"]
-    text = drafts.file(draft, "scenes/aiqicha-app.yaml").replace("[sandbox-app]", "[sandbox-ap]", 1)
+    text = drafts.file(draft, "scenes/aiqicha-app.yaml").replace("use: alipay-app", "use: alipay-ap", 1)
     drafts.write_file(draft, "scenes/aiqicha-app.yaml", text, 1)
     page = visit(bare).get(f"/editor/{draft}/scenes/aiqicha-app.yaml")
-    assert "build/editor.js" not in page and "<textarea" in page and "scenes/aiqicha-app.yaml:10:14" in page
+    assert "build/editor.js" not in page and "<textarea" in page and "scenes/aiqicha-app.yaml:11:13" in page
     assert ui.has_asset("no-such-file.js") is False
 
 
