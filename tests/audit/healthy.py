@@ -6,6 +6,7 @@ from typing import Any
 from engine import charge, runs, sale, signing, store
 from engine.base import clock
 from engine.deliver import entitlements, work_orders
+from engine.returning import return_charge
 from engine.pay import contracts
 from engine.trade import quotes
 from tests.support.contract_files import CONTRACT_FILES
@@ -70,6 +71,8 @@ def _charges(shop: Shop, made: dict[str, str]) -> None:
     bank, club = shop.partner("bank", 100_00), shop.partner("club", 5)
     made["charged"] = charge.charge_registered(bank, "B-1", "gift", MONTH, shop.buyer())["order_no"]
     charge.charge_registered(club, "C-1", "gift", WEEK, shop.buyer())
+    made["returned"] = charge.charge_registered(bank, "B-9", "gift", MONTH, shop.buyer())["order_no"]
+    return_charge(bank, "B-9", "wrong number")
     made["waiting charge"] = charge.charge_unregistered(bank, "B-2", "gift", MONTH, "13900000001")["no"]
     given_up = charge.charge_unregistered(bank, "B-3", "gift", MONTH, "13900000002")
     clock.set_to(given_up["give_up_at_ms"])
