@@ -84,7 +84,7 @@ EDITS = {
     "a quota": (changed("products/library-pass.yaml", "quota: 200", "quota: 201"), sells("library-pass")),
     "a product type": (changed("product_types/filed.yaml", "zh: ", "zh: 新"), sells("trademark-registration")),
     "a coupon's title": (changed("coupons/aiqicha-200-30.yaml", "zh: ", "zh: 新"), counts("aiqicha-200-30")),
-    "a channel's title": (changed("channels/sandbox-qr.yaml", "zh: ", "zh: 新"), offers("sandbox-qr")),
+    "a channel's title": (changed("channels/alipay-app.yaml", "zh: ", "zh: 新"), offers("alipay-app")),
     "a scene's title": (changed("scenes/aiqicha-pc.yaml", "zh: ", "zh: 新"), lambda scene: scene.id == "aiqicha-pc"),
     "a line's comment": (changed("lines/xunkebao.yaml", "id:", "# a comment\nid:"), of_line("xunkebao")),
     "a message": (changed("messages/charged.yaml", "zh: ", "zh: 新"), lambda scene: False),
@@ -182,7 +182,7 @@ def comment(text: str, at: int) -> str:
 
 
 def another_word(text: str, at: int) -> str:
-    pairs = (("sandbox-qr", "sandbox-page"), ("newcomer", "regular"), ("required", "guest"), (": all", ": [month]"),
+    pairs = (("wechat-native", "alipay-page"), ("newcomer", "regular"), ("required", "guest"), (": all", ": [month]"),
              ("CNY", "USD"), ("lte", "gte"), ("pc", "app"))
     old, new = pairs[at % len(pairs)]
     return text.replace(old, new, 1)

@@ -41,7 +41,8 @@ def test_skus(catalog):
 
 def test_fields_of_a_product_type_are_read_by_their_types(catalog):
     assert catalog.skus["aiqicha-vip/monthly-auto"].extra == {
-        "renews_every": (1, "month"), "renewal_price": 2500, "notice_before": 5 * 86400.0, "grace": 3 * 86400.0}
+        "renews_every": (1, "month"), "renewal_price": 2500, "notice_before": 5 * 86400.0, "grace": 3 * 86400.0,
+        "price_steps": ((13, 2200),), "retry": (14400.0, 72000.0, 86400.0), "suspends_for": 30 * 86400.0}
     assert catalog.skus["xunkebao-seat/monthly-auto"].extra["notice_before"] == 7 * 86400.0
     assert catalog.skus["trademark-registration/standard"].extra == {
         "promised_within": 5 * 86400.0, "certificate": "electronic"}
@@ -96,16 +97,16 @@ def test_scenes_sell_what_they_say(catalog):
         "shangjibao-vip/month", "shangjibao-vip/quarter", "shangjibao-vip/year", "shangjibao-leads/pack-100"]
     assert catalog.scenes["aiqicha-pc"].sku("aiqicha-vip/week") is None
     offers = catalog.scenes["xunkebao-pc"].channels
-    assert [offer.id for offer in offers] == ["sandbox-qr", "sandbox-page"]
+    assert [offer.id for offer in offers] == ["wechat-native", "alipay-page"]
     choices = [offer.of[0] for offer in offers if len(offer.of) == 1 and not offer.is_route]
     assert choices[0].when({"payable": 2000000}) and not choices[0].when({"payable": 2000001})
     assert choices[1].when is None
-    assert offers[0].title == catalog.channels["sandbox-qr"]["title"]
+    assert offers[0].title == catalog.channels["wechat-native"]["title"]
 
 
 def test_steps(catalog):
     flows = catalog.scenes["xunkebao-pc"].flows
-    assert set(flows) == {"quote", "place", "paid", "fulfil", "close", "charge"} and flows["charge"].steps == ()
+    assert set(flows) == {"quote", "place", "paid", "fulfil", "close", "charge", "renew"} and flows["charge"].steps == ()
     assert [step.number for step in flows["quote"].steps] == list(range(1, len(flows["quote"].steps) + 1))
     grant, setup = flows["paid"].hook("deliver")
     assert grant.retry == Retry(10, 30.0, 3600.0) and grant.when is None

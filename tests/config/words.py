@@ -15,7 +15,7 @@ _ORDERS = {"type": "array", "minItems": 1, "items": {
         "kind": _TEXT, "title": _TITLE, "queue": _TEXT, "due": {"type": "string", "format": "duration"},
         "blocking": {"type": "boolean"}, "under": _TEXT}}}
 _DELIVER = "paid.deliver fulfil.deliver charge.deliver"
-_TELL = "paid.tell fulfil.tell close.tell charge.tell"
+_TELL = "paid.tell fulfil.tell close.tell charge.tell renew.tell renew.announce renew.fail renew.suspend renew.end"
 
 
 def _spec(name: str, places: str, kind: str, undo: str | None = None, required: tuple[str, ...] = (),
@@ -45,8 +45,9 @@ STEPS = {spec.name: spec for spec in (
     _spec("open_upstream_order", "paid.deliver", "call", required=("merchant",),
           merchant={"type": "string", "x-refers-to": "supplier"}, item=_TEXT),
     _spec("grant_entitlements", _DELIVER, "write", "revoke_entitlements"),
+    _spec("extend_entitlements", "renew.deliver", "write", "revoke_entitlements"),
     _spec("revoke_entitlements", "", "write"),
-    _spec("tag_buyer", _DELIVER, "write", add=_TAGS, remove=_TAGS),
+    _spec("tag_buyer", f"{_DELIVER} renew.deliver", "write", add=_TAGS, remove=_TAGS),
     _spec("agreement_covers", "charge.check", "pure"),
     _spec("draw_pool", "charge.draw", "write", "return_to_pool"),
     _spec("return_to_pool", "", "write"),

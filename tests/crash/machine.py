@@ -23,7 +23,7 @@ from engine.config.live import live
 from tests.support.processes import LOOPBACK, Process, Processes, free_ports
 from tests.support.waiting import wait_until
 
-QR_SCENE, QR_SKU, QR_CHANNEL = "aiqicha-pc", "aiqicha-vip/month", "sandbox-qr"
+QR_SCENE, QR_SKU, QR_CHANNEL = "aiqicha-pc", "aiqicha-vip/month", "wechat-native"
 
 
 class Machine:

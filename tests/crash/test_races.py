@@ -10,7 +10,7 @@ from engine.cli import roles
 from engine.cli.catalogue import catalogue_files
 from engine.config.live import live
 from sandbox import speaking
-from sandbox.reading import Side
+from sandbox.side import Side
 from tests.crash.machine import QR_CHANNEL, QR_SCENE, QR_SKU, Machine, count, pieces, request
 from tests.support.waiting import wait_until
 
@@ -77,9 +77,9 @@ def test_two_attempts_both_paid_send_one_back(machine: Machine):
     order = machine.place(machine.buyer())
     machine.good("POST", "/_sandbox/settings", {"pay_after_s": None}, port=machine.port + 2)
     first = machine.pay(order["no"])
-    second = machine.pay(order["no"], "sandbox-page")
+    second = machine.pay(order["no"], "alipay-page")
     machine.ask("GET", second["client"]["redirect"].split(f":{machine.port + 2}", 1)[1], port=machine.port + 2)
-    for channel, payment in ((QR_CHANNEL, first), ("sandbox-page", second)):
+    for channel, payment in ((QR_CHANNEL, first), ("alipay-page", second)):
         machine.ask("POST", f"/_sandbox/payments/{channel}/{payment['no']}/pay", port=machine.port + 2)
     view = machine.wait_order(order["no"])
     paid = [p for p in view["payments"] if p["state"] == "succeeded"]

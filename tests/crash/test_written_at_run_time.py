@@ -54,7 +54,7 @@ terminal: h5
 method: in_app
 login: required
 sells: {night-pass: all}
-pay: {channels: [sandbox-qr]}
+pay: {channels: [wechat-native]}
 fields:
   moon: {type: string, enum: [full, new], title: {zh: 月相, en: Moon}}
 examples:
