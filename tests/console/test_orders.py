@@ -109,7 +109,7 @@ def test_an_orders_page_tells_its_story(traded, visit):
     visitor, no = visit(traded), traded.orders["paid_twice"]
     page = visitor.get(f"/orders/{no}")
     numbers = [row["no"] for rows in (payments.of_order(no), refunds.of_order(no)) for row in rows]
-    for text in (*numbers, "CH-SECOND", "aiqicha-200-30", "grant_entitlements", "channel_receivable:sandbox-app", "balanced",
+    for text in (*numbers, "CH-SECOND", "aiqicha-200-30", "grant_entitlements", "channel_receivable:alipay-app", "balanced",
                  "paid twice: twin of", "unlock-contacts", "double-eleven", "/console/releases/1"):
         assert text in page, text
     assert "NOT BALANCED" not in page and page.count("edge-taken") == 2
@@ -123,7 +123,7 @@ def test_an_orders_page_tells_its_story(traded, visit):
     ("charged", ["银行积分商城", "partner_pool:bank-mall", "已充值"]),
     ("charging", ["13911112222", "充值中", "BM20261121009"]),
     ("shop", ["站外已付", "external_receivable:aiqicha-douyin-shop", "6920056412345678", "游客"]),
-    ("closed", ["已关闭", "多收款挂账", "suspense:sandbox-app"]),
+    ("closed", ["已关闭", "多收款挂账", "suspense:alipay-app"]),
     ("awaiting", ["待支付", "重新查询渠道", "关闭订单"])])
 def test_each_kind_of_order_shows_what_is_special_about_it(sold, visit, name, texts):
     page = visit(sold, lang="zh").get(f"/orders/{sold.orders[name]}")
@@ -215,7 +215,7 @@ def test_the_timeline_stands_in_the_order_of_causes(bare, visit):
     who = worlds.buyer("b-1", "newcomer", phone="13800000001")
     placed = worlds.place("aiqicha-app", items=[{"sku": "aiqicha-vip/week", "quantity": 1}], buyer_id=who)
     clock.advance(1)
-    begun = worlds.attempt(placed["no"], "sandbox-app")
+    begun = worlds.attempt(placed["no"], "alipay-app")
     clock.advance(1)
     worlds.notice(begun)
     told = re.findall(r'<div class="what">([^<]+)', visit(bare).get(f"/orders/{placed['no']}"))

@@ -47,11 +47,11 @@ def test_the_catalogue_is_listed_by_kind_and_searched_by_any_word(bare, visit):
     visitor = visit(bare)
     page = visitor.get("/studio/")
     assert "Aiqicha membership in the app" in page and "scenes/" in page and page.count('class="col-title"') == len(releases.files(1))
-    page = visitor.get("/studio/?q=sandbox-app source page")
+    page = visitor.get("/studio/?q=wechat-app source page")
     assert re.findall(r"/console/studio/file/([^\"]+)\"", page) == [SCENE]
     assert "No file holds all of these words" in visitor.get("/studio/?q=nonsense-word")
     assert "coupons/" in visitor.get("/studio/?kind=coupons") and "scenes/aiqicha" not in visitor.get("/studio/?kind=coupons")
-    assert "sandbox-app" in visitor.get(f"/studio/file/{SCENE}")
+    assert "wechat-app" in visitor.get(f"/studio/file/{SCENE}")
     visitor.get("/studio/file/scenes/no-such.yaml", status=404)
 
 
@@ -152,7 +152,7 @@ def test_a_new_file_is_a_copy_under_its_own_name(bare, visit):
     answer = visitor.post(f"/editor/{draft_id}/new", copy=SCENE, id="aiqicha-kiosk")
     assert answer.location.endswith("/scenes/aiqicha-kiosk.yaml")
     text = drafts.file(draft_id, "scenes/aiqicha-kiosk.yaml")
-    assert text.startswith("id: aiqicha-kiosk\n") and "sandbox-app" in text
+    assert text.startswith("id: aiqicha-kiosk\n") and "wechat-app" in text
     for name, copy in (("aiqicha-kiosk", SCENE), ("Ünfit", SCENE), ("../x", SCENE), ("x", "nowhere/x.yaml")):
         before = drafts.files(draft_id)
         visitor.post(f"/editor/{draft_id}/new", copy=copy, id=name)
@@ -178,11 +178,11 @@ def test_what_is_typed_is_checked_in_its_place_and_saved_nowhere(bare, visit):
     text = drafts.file(draft_id, SCENE)
     sound = visitor.send(f"/editor/{draft_id}/check", path=SCENE, text=text)
     assert sound["problems"] == [] and sound["counts"]["examples"] > 50
-    wrong = visitor.send(f"/editor/{draft_id}/check", path=SCENE, text=text.replace("[sandbox-app]", "[sandbox-ap]", 1))
+    wrong = visitor.send(f"/editor/{draft_id}/check", path=SCENE, text=text.replace("use: alipay-app", "use: alipay-ap", 1))
     problem = wrong["problems"][0]
-    line = text.split("\n").index("  channels: [sandbox-app]") + 1
-    assert (problem["file"], problem["line"], problem["column"]) == (SCENE, line, 14)
-    assert problem["nearest"] == "sandbox-app" and problem["rule_word"] == "dangling reference"
+    line = text[:text.index("use: alipay-app")].count("\n") + 1
+    assert (problem["file"], problem["line"], problem["column"]) == (SCENE, line, 13)
+    assert problem["nearest"] == "alipay-app" and problem["rule_word"] == "dangling reference"
     assert drafts.file(draft_id, SCENE) == text
 
 
@@ -236,9 +236,9 @@ def test_publishing_asks_needs_a_note_and_makes_it_live(bare, visit):
 def test_a_draft_with_problems_is_not_published(bare, visit):
     visitor = visit(bare, lang="zh")
     draft_id = begin(visitor)
-    changed(draft_id, "[sandbox-app]", "[sandbox-ap]")
+    changed(draft_id, "use: alipay-app", "use: alipay-ap")
     page = visitor.get(f"/drafts/{draft_id}")
-    assert f"{SCENE}:10:14" in page and re.search(r'<button class="btn btn-primary" disabled>', page)
+    assert f"{SCENE}:11:13" in page and re.search(r'<button class="btn btn-primary" disabled>', page)
     assert "配置有错误" in visitor.follow(visitor.post(f"/drafts/{draft_id}/publish", note="broken"))
     assert releases.live_no() == 1 and trail("release.publish")[-1]["code"] == "check_failed"
 

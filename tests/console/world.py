@@ -190,21 +190,21 @@ def build(monkeypatch: Any) -> World:
     chen = buyer("b-1002", phone="13800001002", name="陈默")
 
     placed = place("aiqicha-app", items=item("aiqicha-vip/week"), buyer_id=lin, fields={"from_page": "search"})
-    pay(placed["no"], "sandbox-app")
+    pay(placed["no"], "alipay-app")
     orders["completed"] = placed["no"]
 
     placed = place("aiqicha-app", items=item("aiqicha-vip/year"), buyer_id=chen)
-    twice = attempt(placed["no"], "sandbox-app")
+    twice = attempt(placed["no"], "alipay-app")
     notice(twice)
     notice(twice, "second", channel_no="CH-SECOND")          # the channel took the money twice
     orders["paid_twice"] = placed["no"]
 
     placed = place("aiqicha-pc", items=item("aiqicha-vip/month"), buyer_id=chen)
-    attempt(placed["no"], "sandbox-qr")
+    attempt(placed["no"], "wechat-native")
     orders["awaiting"] = placed["no"]
 
     placed = place("aiqicha-app", items=item("aiqicha-vip/quarter"), buyer_id=lin)
-    late = attempt(placed["no"], "sandbox-app")
+    late = attempt(placed["no"], "alipay-app")
     sale.close(placed["no"], "not paid in time")
     notice(late)                                               # money that comes after the order was closed goes back
     orders["closed"] = placed["no"]
