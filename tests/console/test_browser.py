@@ -201,7 +201,7 @@ PAGES = ("/", "/orders/", "/partners/", "/partners/bank-mall", "/studio/", f"/st
 def test_every_page_fits_and_complains_of_nothing(sold, address, chromium, tmp_path: Path, lang: str, width: int):
     worlds.publish({**releases.files(1), SCENE: releases.files(1)[SCENE] + "# more\n"}, "a remark")
     draft_id = drafts.create("ours", "admin")["id"]
-    drafts.write_file(draft_id, SCENE, releases.files(2)[SCENE].replace("use: alipay-app", "use: alipay-ap", 1), 1)
+    drafts.write_file(draft_id, SCENE, releases.files(2)[SCENE].replace("use: alipay-app", "use: alipay-appp", 1), 1)
     work = next(w for w in work_orders.of_order(sold.orders["fulfilling"]))["no"]
     reader = Reader(chromium, address, width).enter()
     reader.page.click(f".langs button[value={lang}]")

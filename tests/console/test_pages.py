@@ -79,7 +79,7 @@ def test_the_door_remembers_a_choice(bare):
 def test_without_the_bundle_the_editor_is_a_text_area_with_its_errors(bare, visit, monkeypatch):
     monkeypatch.setitem(bare.app.jinja_env.globals, "has_asset", lambda path: False)
     draft = drafts.create("x", "admin")["id"]
-    text = drafts.file(draft, "scenes/aiqicha-app.yaml").replace("use: alipay-app", "use: alipay-ap", 1)
+    text = drafts.file(draft, "scenes/aiqicha-app.yaml").replace("use: alipay-app", "use: alipay-appp", 1)
     drafts.write_file(draft, "scenes/aiqicha-app.yaml", text, 1)
     page = visit(bare).get(f"/editor/{draft}/scenes/aiqicha-app.yaml")
     assert "build/editor.js" not in page and "<textarea" in page and "scenes/aiqicha-app.yaml:11:13" in page

@@ -178,7 +178,7 @@ def test_what_is_typed_is_checked_in_its_place_and_saved_nowhere(bare, visit):
     text = drafts.file(draft_id, SCENE)
     sound = visitor.send(f"/editor/{draft_id}/check", path=SCENE, text=text)
     assert sound["problems"] == [] and sound["counts"]["examples"] > 50
-    wrong = visitor.send(f"/editor/{draft_id}/check", path=SCENE, text=text.replace("use: alipay-app", "use: alipay-ap", 1))
+    wrong = visitor.send(f"/editor/{draft_id}/check", path=SCENE, text=text.replace("use: alipay-app", "use: alipay-appp", 1))
     problem = wrong["problems"][0]
     line = text[:text.index("use: alipay-app")].count("\n") + 1
     assert (problem["file"], problem["line"], problem["column"]) == (SCENE, line, 13)
@@ -188,7 +188,7 @@ def test_what_is_typed_is_checked_in_its_place_and_saved_nowhere(bare, visit):
 
 @pytest.mark.parametrize("old, new, place, rule", [
     ("line: aiqicha\n", "line: aiqicha\nlinee: x\n", "4:1", "未知的键"), ("login: required", "login: maybe", "6:8", "不在可选值内"),
-    ("payable: 9.90", "payable: 9.80", "16:", "示例不通过"), ("terminal: app", "terminal: app: x", "4:14", "YAML 语法")])
+    ("payable: 9.90", "payable: 9.80", "19:", "示例不通过"), ("terminal: app", "terminal: app: x", "4:14", "YAML 语法")])
 def test_each_mistake_is_told_at_its_line_in_the_readers_words(bare, visit, old, new, place, rule):
     visitor = visit(bare, lang="zh")
     draft_id = begin(visitor)
@@ -236,7 +236,7 @@ def test_publishing_asks_needs_a_note_and_makes_it_live(bare, visit):
 def test_a_draft_with_problems_is_not_published(bare, visit):
     visitor = visit(bare, lang="zh")
     draft_id = begin(visitor)
-    changed(draft_id, "use: alipay-app", "use: alipay-ap")
+    changed(draft_id, "use: alipay-app", "use: alipay-appp")
     page = visitor.get(f"/drafts/{draft_id}")
     assert f"{SCENE}:11:13" in page and re.search(r'<button class="btn btn-primary" disabled>', page)
     assert "配置有错误" in visitor.follow(visitor.post(f"/drafts/{draft_id}/publish", note="broken"))
