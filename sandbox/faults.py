@@ -3,7 +3,7 @@ count; each call or deed that it meets uses it up by one."""
 from __future__ import annotations
 
 # How a fault spoils the answer to a call …
-ANSWER_FAULTS = frozenset({"slow", "error_done", "timeout_done", "forged_answer"})
+ANSWER_FAULTS = frozenset({"slow", "error_done", "timeout_done", "forged_answer", "refused"})
 # … and what a deed goes through afterwards.
 DEED_FAULTS = frozenset({"lost", "late", "repeated", "reordered", "forged", "duplicate_success", "wrong_amount", "declined",
                          "unpaid", "partial"})
@@ -12,6 +12,7 @@ ABOUT = {
     "error_done": "the deed is done and the answer is HTTP 5xx",
     "timeout_done": "the deed is done and the connection breaks without an answer after delay_s",
     "forged_answer": "the answer's signature is wrong",
+    "refused": "nothing is done, and the answer says so",
     "lost": "no notice ever comes",
     "late": "the notice comes after delay_s",
     "repeated": "the notice is sent `times` times, whatever is answered",

@@ -54,7 +54,9 @@ class Gateway:
         """Does what a call asks. `pay_soon` False: the buyer is at the cashier page and decides by hand."""
         faults = self.state.use_faults(side.id, call.operation, number_of(call.facts), ANSWER_FAULTS)
         with self.state.lock():
-            state, deed, why = self._handlers.get(call.operation, self._note)(side, call)
+            refused = any(fault["fault"] == "refused" for fault in faults)
+            state, deed, why = ("failed", None, "refused, as was asked for") if refused else \
+                self._handlers.get(call.operation, self._note)(side, call)
             if deed and deed["state"] == "pending" and deed["kind"] in ("payment", "contract") and state == "pending" \
                     and call.operation in ("pay", "pay_and_sign", "sign") and pay_soon:
                 self.teller.let_buyer_decide(deed)
