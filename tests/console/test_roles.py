@@ -19,6 +19,8 @@ from tests.console.world import PASSWORD
 DEEDS = {
     "order.act": [("/orders/{awaiting}/close", {}), ("/orders/{awaiting}/ask", {}), ("/orders/{failed_flow}/retry", {"flow": "paid"}),
                   ("/jobs/retry", {"run": "{failed_flow}/paid"})],
+    "contract.act": [("/contracts/C0/retry", {}), ("/contracts/C0/terminate", {"reason": "because"}),
+                     ("/contracts/C0/price", {"price": "5.00"})],
     "job.replay": [("/jobs/{job}/replay", {}), ("/jobs/replay", {"task": "message.resend"})],
     "work.do": [("/work/{work}/take", {}), ("/work/{work}/finish", {"note": "done"})],
     "pool.top_up": [("/partners/bank-mall/top-up", {"amount": "5.00", "key": "R-1"})],
