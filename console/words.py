@@ -64,13 +64,15 @@ MACHINES = {
     "order": _l("Order"), "payment": _l("Payment"), "refund": _l("Refund"), "charge": _l("Direct charge"),
     "contract": _l("Contract"), "contract_period": _l("Contract period"),
     "entitlement": _l("Entitlement"), "work_order": _l("Work order"), "message": _l("Message"),
-    "upstream": _l("Upstream order"), "outgoing": _l("Outgoing notice"), "coupon": _l("Coupon"), "quote": _l("Quote")}
+    "upstream": _l("Upstream order"),
+    "outgoing": _l("Outgoing notice"), "coupon": _l("Coupon"), "quote": _l("Quote")}
 TERMINALS = {"pc": _l("PC"), "app": _l("App"), "mini_program": _l("Mini program"), "h5": _l("H5 page")}
 METHODS = {"in_app": _l("In app"), "external_direct": _l("External direct"), "joint": _l("Joint sale"),
            "direct_charge": _l("Direct charge"), "ecommerce": _l("Shop platform")}
 TENDERS = {"channel": _l("Payment channel"), "pool": _l("Partner's pool"), "external": _l("Paid elsewhere"),
            "none": _l("Nothing to pay")}
-FLOWS = {"quote": _l("Quote"), "place": _l("Place order"), "paid": _l("After payment"), "renew": _l("Renewal"), "fulfil": _l("Fulfilment"),
+FLOWS = {"quote": _l("Quote"), "place": _l("Place order"), "paid": _l("After payment"), "renew": _l("Renewal"),
+         "fulfil": _l("Fulfilment"),
          "close": _l("Closing"), "charge": _l("Direct charge")}
 KINDS = {"scenes": _l("Scenes"), "channels": _l("Channels"), "product_types": _l("Product types"), "products": _l("Products"),
          "coupons": _l("Coupons"), "lines": _l("Business lines"), "merchants": _l("Merchants"), "partners": _l("Partners"),
@@ -95,7 +97,8 @@ ACTIONS = {
     "draft.delete": _l("Deleted a file"), "draft.discard": _l("Discarded a draft"),
     "release.publish": _l("Published a release"), "release.rollback": _l("Rolled back"),
 }
-OBJECTS = {"user": _l("User"), "charge": _l("Direct charge"), "order": _l("Order"), "contract": _l("Contract"), "flow": _l("Flow"), "job": _l("Job"), "task": _l("Task"),
+OBJECTS = {"user": _l("User"), "charge": _l("Direct charge"), "order": _l("Order"), "contract": _l("Contract"),
+           "flow": _l("Flow"), "job": _l("Job"), "task": _l("Task"),
            "work_order": _l("Work order"), "partner": _l("Partner"), "draft": _l("Draft"), "release": _l("Release"),
            "list": _l("List")}
 LEFT_OUT = {

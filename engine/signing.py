@@ -53,7 +53,8 @@ def choose(channel: Any, scene: Scene, order: Mapping[str, Any], lines: list[Map
            how: str = "") -> tuple[str, Mapping[str, Any] | None]:
     """(operation, line to be signed for or None). how: "" · first (sign, then withhold) · with_payment.
 
-    `any` as "", but refused where nothing is signed. A guest signs nothing. Refusal CONTRACT_REFUSED when a contract was asked for and can't be had.
+    `any` as "", but refused where nothing is signed. A guest signs nothing. Refusal CONTRACT_REFUSED when a contract was asked
+    for and can't be had.
     """
     line = renewing_line(scene, lines) if order["buyer_id"] else None
     can = [name for name in ("pay_and_sign", "sign") if wire.declares(channel, name)] if wire.declares(channel, "withhold") else []

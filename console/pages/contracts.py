@@ -67,8 +67,8 @@ class Contracts(Listing):
         "state": cell(lambda row: words.state("contract", row.state)),
         **{name: cell(lambda row, name=name: ui.time_text(getattr(row, name)))
            for name in ("paid_until_ms", "signed_at_ms", "ended_at_ms")}}
-    empty_text = _l("There is no contract. Recurring products are signed for where a channel takes contracts; they appear here with "
-                    "the order.")
+    empty_text = _l("There is no contract. Recurring products are signed for where a channel takes contracts; they appear "
+                    "here with the order.")
     search_hint = _l("Contract, buyer, order or channel number")
 
     def visible(self, query: Any) -> Any:
@@ -76,7 +76,8 @@ class Contracts(Listing):
 
     def search(self, query: Any, text: str) -> Any:
         renewed = ContractPeriod.select(ContractPeriod.contract_no).where(ContractPeriod.order_no == text)
-        return query.where((Contract.no == text) | (Contract.buyer_id == text) | (Contract.channel_no == text) | (Contract.no << renewed))
+        return query.where((Contract.no == text) | (Contract.buyer_id == text) | (Contract.channel_no == text)
+                           | (Contract.no << renewed))
 
     def filters_of_page(self) -> tuple[Filter, ...]:
         return (
@@ -144,8 +145,8 @@ class Contracts(Listing):
         with audit.deed("contract.price", "contract", no, note=text, before={"proposed": row["proposed"]}) as entry:
             after = renewing.propose(no, minor)
             entry.after = {"proposed": after["proposed"]}
-        flash(_("The price waits for the buyer's consent.") if after["proposed"] else _("The lower price holds from the next period on."),
-              "success")
+        flash(_("The price waits for the buyer's consent.") if after["proposed"] else
+              _("The lower price holds from the next period on."), "success")
 
 
 def _looked_at(value: str) -> Any:

@@ -14,7 +14,8 @@ from .. import words
 _ORDER = {"notice": 0, "money": 1, "order": 2, "ledger": 3, "step": 4, "delivery": 5, "message": 6, "note": 8}
 _AFTER_STEPS = 7
 GROUPS = {"order": "order", "payment": "money", "refund": "money", "coupon": "money", "charge": "order",
-          "contract": "money", "contract_period": "money", "entitlement": "delivery", "work_order": "delivery", "upstream": "delivery", "message": "message"}
+          "contract": "money", "contract_period": "money",
+          "entitlement": "delivery", "work_order": "delivery", "upstream": "delivery", "message": "message"}
 
 
 class Entry(NamedTuple):
