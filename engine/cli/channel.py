@@ -11,9 +11,26 @@ def register(commands) -> None:
     command = commands.add_parser("channel", help="write, look through and try a channel file", description=(
         "The workshop of channel files. docs/write-a-channel.md walks through one."))
     actions = command.add_subparsers(title="actions", metavar="<action>", required=True)
+    _new(actions)
     _try(actions)
     _conform(actions)
     _examples(actions)
+
+
+def _new(actions) -> None:
+    command = actions.add_parser("new", help="begin a channel file: a guided copy", description=(
+        "Writes channels/<id>.yaml: a file that passes `check` as it is, with a mark at every line to be held against the "
+        "provider's documentation. Asks for what is not given, on a terminal."))
+    command.add_argument("id", nargs="?", help="its id: small letters, digits, -")
+    command.add_argument("--like", metavar="ID", help="begin as another channel of the catalogue, saying only what differs")
+    command.add_argument("--role", help="pay, message, upstream (others: begin --like one of them)")
+    command.add_argument("--base", metavar="URL", help="the provider's address, https://…")
+    command.add_argument("--signs", metavar="WAY", help="how it signs: md5-after, md5-around, md5-values, rsa-pairs, rsa-header, "
+                         "hmac-header, bearer")
+    command.add_argument("--operations", metavar="A,B", help="which operations (default: all of the role)")
+    command.add_argument("--money", choices=("fen", "yuan"), help="how amounts are written (default yuan)")
+    command.add_argument("--folder", type=Path, default=ROOT, help="the catalogue (default: this one's)")
+    command.set_defaults(run=new)
 
 
 def _try(actions) -> None:
@@ -23,7 +40,7 @@ def _try(actions) -> None:
         "the first that fails, and what to do. Nothing is sent, and no secret is printed."))
     command.add_argument("file", help="a channel's id, or a file")
     command.add_argument("operation", nargs="?", help="one operation only")
-    command.add_argument("--facts", type=Path, metavar="FILE", help="a YAML file of facts (payment.amount: 9.90); others are made up")
+    command.add_argument("--facts", type=Path, metavar="FILE", help="facts in YAML (payment.amount: 9.90); others are made up")
     command.add_argument("--callback", type=Path, metavar="FILE", help="a pasted HTTP call: headers, an empty line, the body")
     command.add_argument("--event", help="which notice the callback is, if its address does not say")
     command.add_argument("--at", metavar="TIME", help="pretend it came at this moment (2026-11-21T12:00:00Z)")
@@ -51,6 +68,29 @@ def _examples(actions) -> None:
     command.add_argument("--missing", action="store_true", help="instead: change the file's protocol one leaf at a time and "
                          "list the changes that no example notices, with their places; exit 1 if there are any")
     command.set_defaults(run=examples)
+
+
+def new(args) -> int:
+    from .channels import asking, files, starting
+
+    folder = args.folder / "channels"
+    if args.like:
+        files.read_right(args.like, args.folder)
+        id = args.id or asking.ask("id", "the channel's id", "")
+        starting.require_free(id, folder)
+        text = starting.alike(id, args.like)
+    else:
+        wanted = asking.wanted(args)
+        starting.require(wanted, folder)
+        id, text = wanted.id, starting.text_of(wanted)
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{id}.yaml"
+    path.write_text(text, encoding="utf-8")
+    files.read_right(str(path), args.folder)
+    marks = sum("# ←" in line for line in text.splitlines())
+    print(f"wrote {path}: it passes the checks; {marks - 1 if not args.like else marks} lines marked \"# ←\" wait for the "
+          "provider's documentation")
+    return 0
 
 
 def try_out(args) -> int:

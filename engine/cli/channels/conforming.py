@@ -58,7 +58,7 @@ def table(results: list[Result]) -> str:
     width = max((len(result.drill) for result in shown), default=0)
     lines = [f"{result.drill:<{width}}  {result.verdict:<5}  {result.took_s:4.1f} s  {result.steps}" for result in shown]
     left_out = [result.drill for result in results if result.verdict == "not declared"]
-    return "\n".join([*lines, *([f"not declared: {', '.join(left_out)}"] if left_out else [])])
+    return "\n".join([*lines, *([f"not declared: {' · '.join(left_out)}"] if left_out else [])])
 
 
 def show(file: ChannelFile, only: str | None = None) -> int:
