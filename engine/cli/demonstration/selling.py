@@ -107,13 +107,14 @@ class Shop:
         if not quote["payable_minor"]:
             sale.paid_by = "free"
             return
-        channel = quote["channels"][self._count % len(quote["channels"])]["id"]
-        sale.paid_by = channel
+        chosen = quote["channels"][self._count % len(quote["channels"])]["id"]
+        channel = scene.offer(chosen).of[0].channel_id     # a route leads to its first, which works
+        sale.paid_by = chosen
         sale.trouble, fault = TROUBLES[self._count % len(TROUBLES)]
         if fault:
             self.sandbox("POST", "/_sandbox/faults", {**fault, "channel": channel, "next": 1})
         payment = self.api("POST", f"/v1/orders/{order['no']}/pay",
-                           {"channel": channel, "client": CLIENT}, **{"Idempotency-Key": uuid.uuid4().hex})
+                           {"channel": chosen, "client": CLIENT}, **{"Idempotency-Key": uuid.uuid4().hex})
         self._buyer_pays(channel, payment)
         if sale.trouble == "worker killed":
             self.stage.kill_worker()
@@ -133,14 +134,32 @@ class Shop:
                 raise Refused(f"the channel's software does not take {client}: {said}")
 
     def _shop_order(self, sale: Sale, scene: Scene, given: Mapping[str, Any], buyer_id: str) -> None:
-        """An order that a shop elsewhere was paid for."""
-        who = {"buyer": {"id": buyer_id}} if buyer_id else {"contact": {"phone": f"139{self._count:08d}"}}
+        """An order that a shop elsewhere was paid for. Where the scene names the shop's channel, somebody buys in the sandbox's
+        shop, and the order comes in by its notice."""
+        phone = f"139{self._count:08d}"
+        who = {"buyer": {"id": buyer_id}} if buyer_id else {"contact": {"phone": phone}}
         quote = self.api("POST", "/v1/quotes", {"scene": scene.id, "items": given["items"], "fields": given["fields"], **who})
+        number, paid_by = f"SHOP{self._count:06d}", "paid at the shop"
+        if scene.shop:
+            number, paid_by = self._bought_in_the_shop(scene, given, quote["payable_minor"], phone), scene.shop.reporting.channel_id
         order = self.api("POST", "/v1/orders", {
-            "scene": scene.id, "quote": quote["no"], **who,
-            "external": {"no": f"SHOP{self._count:06d}", "paid_minor": quote["payable_minor"]}},
-            **{"Idempotency-Key": uuid.uuid4().hex})
-        sale.order_no, sale.payable_minor, sale.paid_by = order["no"], quote["payable_minor"], "paid at the shop"
+            "scene": scene.id, "items": given["items"], "fields": {**given["fields"], **dict.fromkeys(_fields(scene), number)}, **who,
+            "external": {"no": number, "paid_minor": quote["payable_minor"]}}, **{"Idempotency-Key": uuid.uuid4().hex})
+        sale.order_no, sale.payable_minor, sale.paid_by = order["no"], quote["payable_minor"], paid_by
+
+    def _bought_in_the_shop(self, scene: Scene, given: Mapping[str, Any], amount_minor: int, phone: str) -> str:
+        """The shop's order number, once its notice was taken."""
+        shop, bought = scene.shop, given["items"][0]
+        item = next(item for item, sku in shop.items.items() if sku == bought["sku"])
+        sold = self.sandbox("POST", f"/_sandbox/shop/{shop.reporting.channel_id}/orders", {
+            "item": item, "quantity": bought["quantity"], "amount_minor": amount_minor, "phone": phone})
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            shown, = self.sandbox("GET", f"/_sandbox/shop?channel={shop.reporting.channel_id}&no={sold['no']}")["items"]
+            if any(notice["taken"] for notice in shown["notices"]):
+                return sold["no"]
+            time.sleep(0.1)
+        raise TimeoutError(f"the shop's order {sold['no']} was not taken: {shown['notices'][-1:]}")
 
     def _charge(self, sale: Sale, scene: Scene, given: Mapping[str, Any], buyer_id: str) -> None:
         """A partner charges somebody who registers only later, and tops up its pool before."""
@@ -188,3 +207,8 @@ class Shop:
                     self.api("POST", f"/v1/work-orders/{work['no']}/finish", {"worker": "demo", "result": {"note": "done"}})
             time.sleep(0.25)
         raise TimeoutError(f"order {sale.order_no} is still {sale.state} after {PATIENCE_S} s")
+
+
+def _fields(scene: Scene) -> list[str]:
+    """The scene's fields that carry the shop's own number."""
+    return [field for field, taken in (scene.shop.fields if scene.shop else {}).items() if taken == "shop_order_no"]
