@@ -3,7 +3,7 @@
 A reference is `{env: NAME}` or `{file: name}` (below the secrets folder), with `as:` saying what it is: text (the
 default), hex, base64, private_key (PEM), public_key (PEM key or certificate) or keyring. A keyring is a folder `name/`
 of files `<key id>.pem`, or a JSON object {key id: text}: during a rotation more than one key is valid. A keyring may also be
-fetched (`keyrings.py`); a place of ours that holds one comes first.
+fetched (`keyrings.py`); a place of ours that holds one comes first, and what it lacks is fetched.
 
 Files are looked at again when they change, so that a rotated key takes effect without a restart.
 """
@@ -141,6 +141,8 @@ class SecretBox:
         value = self._read(name, key_id)
         if isinstance(value, str):
             value = {key_id or "": value}
+        if key_id is not None and key_id not in value and name in self._fetched and isinstance(self.source, Places):
+            value = {**value, **self._fetched[name](key_id)}       # some keys lie here, others are handed out
         if key_id is not None and key_id not in value:
             raise Unverified("key_unknown", "the message names a key that is not in the keyring")
         for text in [value[key_id]] if key_id is not None else value.values():

@@ -3,12 +3,13 @@
     request   what the SDK's client sends for a call (it is stopped before the network) and what it makes of the answer
     verify    whether the SDK holds a request's signature for right
     parse     what the SDK makes of a notice
+    handed    the certificates it takes from the platform's answer
 """
 import json
 import sys
 import time
 
-from bytedance.douyinpay import callback, config, http_client
+from bytedance.douyinpay import callback, certificates, config, http_client
 from bytedance.douyinpay.crypto import rsa
 from bytedance.douyinpay.formatter import build_request_sign_message
 
@@ -36,6 +37,16 @@ def verify(public_key, method, target, timestamp, nonce, body, signature, **_):
 
 def parse(merchant, headers, body, **_):
     return callback.parse_callback(headers, body, encrypt_key=merchant["encrypt_key"], certs=merchant["certs"]).content
+
+
+def handed(merchant, answer, **_):
+    def answered(call):
+        return http_client.httpx.Response(200, headers={"content-type": "application/json"}, content=answer.encode())
+
+    client = http_client.httpx.Client(transport=http_client.httpx.MockTransport(answered))
+    made = config.DouYinPayConfig(http_client=client, **merchant)
+    found = certificates.download_platform_certificates(made, verify_response=False)
+    return {each.serial_no: each.certificate for each in found}
 
 
 for line in sys.stdin:

@@ -15,13 +15,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from engine.base import clock
 from engine.pay import notices
+from engine.wire import keyrings
 from engine.wire.channel import Channel
-from engine.wire.model import IncomingRequest, NoticeRejected
+from engine.wire.model import IncomingRequest, NoticeRejected, Reply
 from engine.wire.secrets import Given
 from engine.wire.verifier import compile_verifier
 from tests.wire.making import AT_MS, AT_S, NONCE, OURS, THEIRS, built, concluded, facts, reply, rsa
 
 from .apart import Apart, Refused
+from .certificates import certificate
 from .channels import channel, heard, refused, said
 
 SERIAL, APIV3, MCHID = "623DFCD5354E06BC", "a" * 32, "600000000000001"
@@ -197,3 +199,33 @@ def test_what_only_we_refuse(change, code, sdk):
 def test_a_wrong_amount_is_named():
     body = notice({**TRADE, "amount": {"total": 1, "currency": "CNY"}})
     assert notices.mismatch({"amount_minor": 990, "currency": "CNY"}, heard(douyin(), "paid", body, signed(body))[0].fields)
+
+
+# --- the platform's certificates
+
+def handed_out(key: str = APIV3) -> str:
+    sealed = AESGCM(key.encode()).encrypt(b"61f9c719728a", certificate(SERIAL).encode(), b"certificate")
+    return json.dumps({"certificates": [{"cert_no": SERIAL, "effective_time": "2018-01-01T00:00:00+08:00", "encrypt_certificate": {
+        "algorithm": "AEAD-AES-256-GCM", "nonce": "61f9c719728a", "associated_data": "certificate",
+        "cipher_text": base64.b64encode(sealed).decode()}}]})
+
+
+@pytest.mark.parametrize("key, code", [(APIV3, ""), ("b" * 32, "key_unknown")])
+def test_they_and_we_take_the_certificates_that_are_handed_out(key, code, sdk, monkeypatch):
+    body, told, asked = handed_out(key), notice(TRADE), []
+
+    def send(ch: Channel, request: Any, timeout_s: float) -> Reply:
+        asked.append(request)
+        return Reply(200, {name.lower(): value for name, value in signed(body).items()}, body.encode())
+
+    clock.set_to(AT_MS)
+    monkeypatch.setattr(keyrings.sending, "send", send)
+    without = {"mchid": MCHID, "appid": "a", "serial": "s", "apiv3": APIV3, "key": OURS["private_key"]}
+    assert refused(channel("douyin-pay", without), "paid", told, signed(told)) == code
+    assert [request.url for request in asked] == ["https://api.douyinpay.com/v1/merchant/certificates/getPlatformCertificates"]
+    if code:
+        with pytest.raises(Refused):
+            sdk("handed", merchant=MERCHANT, answer=body, at=AT_S)
+    else:
+        taken = sdk("handed", merchant=MERCHANT, answer=body, at=AT_S)
+        assert opened(sdk, told, signed(told)) == TRADE and taken == {SERIAL: certificate(SERIAL)}

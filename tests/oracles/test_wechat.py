@@ -6,29 +6,30 @@ from __future__ import annotations
 
 import base64
 import copy
-import datetime
 import json
+import types
 from typing import Any, Callable
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from wechatpayv3 import WeChatPay, WeChatPayType, core, utils
 
 from engine.base import clock
 from engine.pay import notices
-from engine.wire import crypto
+from engine.wire import crypto, keyrings
 from engine.wire.channel import Channel
 from engine.wire.compile import compile_channel
-from engine.wire.model import IncomingRequest, NoticeRejected
+from engine.wire.model import IncomingRequest, NoticeRejected, Reply
 from engine.wire.secrets import Given
 from engine.wire.verifier import compile_verifier
 from tests.wire.making import AT_MS, AT_S, NONCE, OURS, THEIRS, built, concluded, facts, reply, rsa
 
+from .certificates import certificate
 from .channels import channel, documents, heard, refused, said
 
 KEY_ID, APIV3, MCHID = "PUB_KEY_ID_1", "a" * 32, "1900007291"
+SERIAL = "5157F09EFDC096DE15EBE81A47057A7232F1B8E1"
 FACTS = facts(payment__expires_at_ms=AT_MS, refund__no="R1", refund__amount_minor=300, refund__reason="不想要了 & <b>",
               client__openid="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", client__ip="203.0.113.7", order__title="周卡 & 100% <b>\"'+/=?")
 REQUESTS = [("wechat-native", name) for name in ("pay", "query", "close", "refund", "refund_query")] + [
@@ -295,23 +296,54 @@ def test_a_wrong_amount_is_named():
 
 def test_certificates_and_the_public_key_at_once(tmp_path):
     """While a merchant changes over, answers and notices are signed with either; the SDK knows one mode at a time."""
-    key = serialization.load_pem_private_key(THEIRS["private_key"].encode(), None)
-    now = datetime.datetime.now(datetime.timezone.utc)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Tenpay.com Root CA")])
-    made = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-            .serial_number(0x5157F09EFDC096DE15EBE81A47057A7232F1B8E1).not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1)).sign(key, hashes.SHA256()))
-    pem = made.public_bytes(serialization.Encoding.PEM).decode()
+    pem = certificate(SERIAL)
     (tmp_path / "5157.pem").write_text(pem)
-    serial = f"{made.serial_number:X}"
-    ch = wechat(platform={KEY_ID: OURS["public_key"], serial: pem})
+    ch = wechat(platform={KEY_ID: OURS["public_key"], SERIAL: pem})
     body = notice(TRADE)
-    with_certificate, with_key = signed(body, serial), signed(body, KEY_ID, OURS)
+    with_certificate, with_key = signed(body, SERIAL), signed(body, KEY_ID, OURS)
     assert opened(body, with_certificate, sdk(cert_dir=str(tmp_path)))["resource"] == TRADE
     assert opened(body, with_key, sdk(public_key=OURS["public_key"]))["resource"] == TRADE
     assert [refused(ch, "paid", body, headers) for headers in (with_certificate, with_key)] == ["", ""]
-    assert refused(ch, "paid", body, {**with_key, "Wechatpay-Serial": serial}) == "signature_invalid"
+    assert refused(ch, "paid", body, {**with_key, "Wechatpay-Serial": SERIAL}) == "signature_invalid"
     assert refused(ch, "paid", body, signed(body, "ABCD")) == "key_unknown"
+
+
+def handed_out(key: str = APIV3) -> bytes:
+    """The platform's answer to `/v3/certificates`: each certificate sealed."""
+    sealed = AESGCM(key.encode()).encrypt(b"61f9c719728a", certificate(SERIAL).encode(), b"certificate")
+    return json.dumps({"data": [{
+        "serial_no": SERIAL, "effective_time": "2018-01-01T00:00:00+08:00", "expire_time": "2100-01-01T00:00:00+08:00",
+        "encrypt_certificate": {"algorithm": "AEAD_AES_256_GCM", "nonce": "61f9c719728a", "associated_data": "certificate",
+                                "ciphertext": base64.b64encode(sealed).decode()}}]}).encode()
+
+
+@pytest.mark.parametrize("body, headers, code, they_take", [
+    (handed_out(), signed(handed_out(), SERIAL), "", True),
+    (handed_out("b" * 32), signed(handed_out("b" * 32), SERIAL), "key_unknown", False),
+    (handed_out(), signed(handed_out(), SERIAL, OURS), "key_unknown", True),
+    (handed_out() + b" ", signed(handed_out(), SERIAL), "key_unknown", True)])
+def test_they_and_we_take_the_certificates_that_are_handed_out(body, headers, code, they_take, monkeypatch):
+    """What is not sealed with our key both leave alone; the answer's own signature only we look at."""
+    asked = []
+
+    def send(ch: Channel, request: Any, timeout_s: float) -> Reply:
+        asked.append(request)
+        return Reply(200, {name.lower(): value for name, value in headers.items()}, body)
+
+    clock.set_to(AT_MS)
+    monkeypatch.setattr(keyrings.sending, "send", send)
+    without = {name: value for name, value in secrets().items() if name != "platform"}
+    told = notice(TRADE)
+    assert refused(channel("wechat-native", without), "paid", told, signed(told, SERIAL)) == code
+    assert [(request.method, request.url) for request in asked] == [("GET", "https://api.mch.weixin.qq.com/v3/certificates")]
+
+    answer = types.SimpleNamespace(status_code=200, headers={"Content-Type": "application/json"}, text=body.decode())
+    monkeypatch.setattr(core.requests, "get", lambda **_: answer)
+    if they_take:
+        assert opened(told, signed(told, SERIAL), sdk(cert_dir=None))["resource"] == TRADE
+    else:
+        with pytest.raises(Exception, match="No wechatpay platform certificate"):
+            sdk(cert_dir=None)
 
 
 def test_they_open_what_we_seal():

@@ -15,7 +15,7 @@ from engine.wire import check_channel, crypto, keyrings, receive, sending
 from engine.wire.channel import Channel
 from engine.wire.compile import compile_channel
 from engine.wire.model import NoticeRejected, WireError
-from engine.wire.secrets import Given
+from engine.wire.secrets import Given, Places
 
 from .authority import Authority, Serving, serving
 from .making import OURS, THEIRS, incoming, plain, rsa, secrets
@@ -303,3 +303,18 @@ def test_whom_we_trust(authority):
 def test_the_usual_authorities_do_not_know_ours(authority):
     with pytest.raises(keyrings.Unreadable):
         keyrings.trusted(authority.certify(NAME, PUBLIC["theirs"]).encode(), NAME, None)
+
+
+def test_keys_in_a_file_come_first_and_others_are_fetched(server, tmp_path):
+    """While a merchant changes over from certificates to a public key, messages are signed with either."""
+    for name, text in {**{name: str(value) for name, value in secrets(apiv3=APIV3).items()}}.items():
+        (tmp_path / {"key": "ours.pem", "token": "t", "apiv3": "a"}.get(name, name)).write_text(text)
+    (tmp_path / "platform").mkdir()
+    (tmp_path / "platform" / "PUB_KEY_ID_1.pem").write_text(OURS["public_key"])
+    document = doc({"fetch": FETCH, "file": "platform"}, f"http://{server.address}")
+    assert shape.faults("channels", document) == [] and check_channel(document) == []
+    both = compile_channel(document, Places(tmp_path))
+    assert receive(both, "paid", told("PUB_KEY_ID_1", OURS)) and server.seen == []
+    assert receive(both, "paid", told("S1")) and server.seen == ["/certificates"]
+    assert receive(both, "paid", told("PUB_KEY_ID_1", OURS))
+    assert refusal(both, told("S9")) == "key_unknown"
