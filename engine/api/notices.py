@@ -42,7 +42,7 @@ def receive(call: Call) -> Answer:
     except Exception as error:                 # nothing was kept: the sender must come again
         verdict, reason = "failure", "try again"
         _alert(channel_id, event, problems.of_error(error).message)
-    status, headers, body = wire.answer(channel, event, verdict, reason)
+    status, headers, body = wire.answer(channel, event, verdict, reason, call.asked.incoming())
     return Answer(status=status, headers={name.title(): value for name, value in headers.items()}, raw=body)
 
 

@@ -5,7 +5,8 @@ room compiles the file once and speaks its protocol.
 checks.
 
     read       draft · templates · trees · mapping · opening · compile_signing → compile_requests, compile_operations,
-               compile_notices, compile_keyrings, compile_statements → compile, which makes a channel of a document; loading keeps it
+               compile_notices, compile_keyrings, compile_statements → compile, which makes a channel of a document;
+               loading keeps it
     speak      building → sending → concluding, told in operating; tokens; statements, fetched and cut into rows
     listen     notices · verifier
     know       model, vocabulary, scope: what passes through, its words, what can be named;

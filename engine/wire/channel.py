@@ -47,10 +47,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What we say to the sender of a notice."""
+    """What we say to the sender of a notice. `plan` makes its headers, body and signature: it has no address."""
     status: int
-    kind: str | None
-    body: Callable[[Scope], Any]
+    plan: RequestPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,52 @@ def read_xml(text: bytes) -> Any:
     return next(iter(tree.values()), {}) or {}
 
 
+# --- multipart (RFC 7578)
+
+# One boundary for all, so that the same request is the same bytes; a text that holds it is refused.
+BOUNDARY = "salewright-5d41b0c2f8a94e6793"
+
+
+def write_multipart(tree: Mapping[str, Any], text_of: Callable[[Any], str]) -> bytes:
+    """A field is a text, or {text, name?, type?} for a part with a file's name or a content type of its own."""
+    out = []
+    for field, value in tree.items():
+        part = value if isinstance(value, Mapping) and "text" in value else {"text": value}
+        text, name = text_of(part["text"]), part.get("name")
+        file = f'; filename="{_quoted(text_of(name))}"' if name else ""
+        head = f'Content-Disposition: form-data; name="{_quoted(field)}"{file}'
+        kind = f"\r\nContent-Type: {_quoted(text_of(part['type']))}" if "type" in part else ""
+        if BOUNDARY in text:
+            raise Unreadable("a part holds the boundary that ends parts")
+        out.append(f"--{BOUNDARY}\r\n{head}{kind}\r\n\r\n{text}\r\n")
+    return ("".join(out) + f"--{BOUNDARY}--\r\n").encode()
+
+
+def _quoted(text: str) -> str:
+    if not text.isprintable() or '"' in text:
+        raise Unreadable("a part's name can't hold quotes or line breaks")
+    return text
+
+
+_PART_NAME = re.compile(r'[;\s]name="([^"]*)"', re.IGNORECASE)
+
+
+def read_multipart(body: bytes) -> dict[str, str]:
+    """{field: text}, whatever the boundary: it is the first line."""
+    mark, _, rest = body.partition(b"\r\n")
+    pieces = (b"\r\n" + rest).split(b"\r\n" + mark)
+    if not mark.startswith(b"--") or len(pieces) < 2 or pieces[-1].strip() != b"--" or len(pieces) > _FIELDS_MAX:
+        raise Unreadable("the body is not a multipart form")
+    tree: dict[str, str] = {}
+    for piece in pieces[:-1]:
+        head, gap, text = piece.partition(b"\r\n\r\n")
+        named = _PART_NAME.search(head.decode("utf-8", "replace"))
+        if not gap or named is None or named[1] in tree:
+            raise Unreadable("a part of the form has no name, or another one's")
+        tree[named[1]] = text.decode("utf-8", "surrogateescape")
+    return tree
+
+
 # --- bodies by name
 
 class Codec(NamedTuple):
@@ -218,6 +264,7 @@ CODECS = {
                            lambda tree, text_of: write_form(flatten_brackets(tree), text_of),
                            lambda body: nest_brackets(read_form(body))),
     "xml": Codec("text/xml; charset=utf-8", write_xml, read_xml),
+    "multipart": Codec(f"multipart/form-data; boundary={BOUNDARY}", write_multipart, read_multipart),
     "text": Codec("text/plain; charset=utf-8", lambda tree, text_of: text_of(tree).encode(),
                   lambda body: body.decode("utf-8", "replace")),
 }

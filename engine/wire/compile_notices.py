@@ -1,16 +1,20 @@
 """`notices:` → Event: how a call from outside is believed, read and named, and what we answer."""
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping
 
 from . import mapping, opening, paths
+from .building import RequestPlan
 from .channel import Answer, Event
-from .compile_requests import BODIES
-from .compile_signing import checks_of
+from .compile_requests import BODIES, check_places
+from .compile_signing import checks_of, compile_signer
 from .crypto import SHARED
 from .draft import Draft, Path
-from .scope import ACK, NOTICE
+from .scope import ACK, ACK_SIGN, NOTICE
 from .trees import compile_tree
+
+_ASKED = re.compile(r"\{asked\.[^}?]*[:}]")
 
 
 def compile_event(draft: Draft, doc: Mapping[str, Any], name: str, spec: Mapping[str, Any]) -> Event:
@@ -64,11 +68,28 @@ def _check_sealed(draft: Draft, spec: Mapping[str, Any], take: mapping.Take, mat
 def _answers(draft: Draft, spec: Mapping[str, Any], path: Path) -> Mapping[str, Answer]:
     made = {}
     for verdict, line in spec.items():
-        kinds = [word for word in BODIES if word in line]
-        kind = kinds[0] if kinds else None
-        body = compile_tree(draft, line[kind], ACK, (*path, verdict, kind)) if kind else (lambda scope: "")
-        made[verdict] = Answer(line.get("status", 200), kind, body)
+        made[verdict] = Answer(line.get("status", 200), _plan(draft, line, (*path, verdict)))
     for verdict in ("success", "failure"):
         if verdict not in made:
             draft.problem(path, f"say what we answer on {verdict}")
     return {"duplicate": made.get("success"), **made}
+
+
+def _plan(draft: Draft, line: Mapping[str, Any], path: Path) -> RequestPlan:
+    """An answer is made as a request is, and has no address."""
+    if _ASKED.search(str({name: line[name] for name in line if name != "status"})):
+        draft.problem(path, "what was asked may lack it: write {asked.…?}")
+    kinds = [word for word in BODIES if word in line]
+    if len(kinds) > 1:
+        draft.problem(path, f"one of {' and '.join(kinds)} is enough")
+    kind = kinds[0] if kinds else None
+    signer = compile_signer(draft, line["sign"], ACK_SIGN, ACK | {"signature"}, (*path, "sign")) if "sign" in line else None
+    check_places(draft, signer, kind, path)
+    if signer and {"query", "client"} & set(signer.places):
+        draft.problem((*path, "sign"), "an answer carries its signature in a header or in its body")
+    empty = compile_tree(draft, {}, ACK, path)
+    return RequestPlan(
+        method="", base=draft.template("", ACK, path), path=None, query=empty,
+        headers=compile_tree(draft, line.get("headers", {}), ACK, (*path, "headers")), body_kind=kind,
+        body=compile_tree(draft, line[kind], ACK, (*path, kind)) if kind else empty,
+        content_type="", signer=signer, extra_headers=empty)

@@ -18,7 +18,7 @@ from .templates import ABSENT, Template
 from .trees import Tree, compile_tree
 
 METHODS = ("get", "post", "put", "patch", "delete")
-BODIES = ("json", "form", "form_brackets", "xml", "text")
+BODIES = ("json", "form", "form_brackets", "xml", "multipart", "text")
 
 
 def compile_plan(draft: Draft, doc: Mapping[str, Any], spec: Mapping[str, Any], path: Path, auth: bool = False,
@@ -39,7 +39,7 @@ def compile_plan(draft: Draft, doc: Mapping[str, Any], spec: Mapping[str, Any], 
         draft.problem((*path, body), f"a {line} request has no body")
     if line and "base" not in doc:
         draft.problem(("base",), "the channel's address is missing")
-    _check_places(draft, signer, body, line, path)
+    check_places(draft, signer, body, path)
     common = {} if auth else doc.get("headers", {})
     return RequestPlan(
         method="GET" if line == "link" else (line or "").upper(),
@@ -54,7 +54,8 @@ def compile_plan(draft: Draft, doc: Mapping[str, Any], spec: Mapping[str, Any], 
                                    ("auth", "header")))
 
 
-def _check_places(draft: Draft, signer: Signer | None, body: str | None, line: str | None, path: Path) -> None:
+def check_places(draft: Draft, signer: Signer | None, body: str | None, path: Path) -> None:
+    """A signature among fields, or over them, needs a body that has some."""
     if signer is None:
         return
     if "body" in signer.places and body in (None, "text"):

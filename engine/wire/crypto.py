@@ -1,12 +1,15 @@
 """Digests, signatures and ciphers by the names the channel language uses, over `cryptography`'s primitives.
 
 Signatures: RSA PKCS#1 v1.5 (RFC 8017 §8.2), HMAC (RFC 2104), plain hashes. Ciphers: AES-GCM (NIST SP 800-38D), AES-ECB
-and AES-CBC with PKCS#7 padding, RSA-OAEP and RSA PKCS#1 v1.5. MD5, SHA-1 and ECB are here because senders use them.
+and AES-CBC with PKCS#7 padding, SM4-CBC (GB/T 32907) likewise, RSA-OAEP and RSA PKCS#1 v1.5. MD5, SHA-1 and ECB are here
+because senders use them; CRC-32 (as eight hex digits) too, though it proves nothing by itself. SM3 is GB/T 32905. SM2 is not
+here: `cryptography` does not have it, and none of the wheels that do is kept by more than one person.
 """
 from __future__ import annotations
 
 import hashlib
 import hmac
+import zlib
 from typing import Any, Callable, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -28,13 +31,14 @@ class Digest(NamedTuple):
 DIGESTS = {
     "rsa_sha256": Digest("private_key", "base64", hashes.SHA256()),
     "rsa_sha1": Digest("private_key", "base64", hashes.SHA1()),
+    "rsa_sha512": Digest("private_key", "base64", hashes.SHA512()),
     "hmac_sha1": Digest("bytes", "hex", "sha1"),
     "hmac_sha256": Digest("bytes", "hex", "sha256"),
     "hmac_sha512": Digest("bytes", "hex", "sha512"),
     "hmac_md5": Digest("bytes", "hex", "md5"),
     "hash": Digest("none", "hex", ""),       # the file says which: `hash: md5`
 }
-HASHES = ("md5", "sha1", "sha256", "sha512")
+HASHES = ("md5", "sha1", "sha256", "sha512", "sm3", "crc32")
 
 
 def sign(name: str, key: Any, data: bytes) -> bytes:
@@ -43,7 +47,18 @@ def sign(name: str, key: Any, data: bytes) -> bytes:
         return key.sign(data, padding.PKCS1v15(), digest.algorithm)
     if digest.needs == "bytes":
         return hmac.digest(key, data, digest.algorithm)
-    return hashlib.new(key, data).digest()
+    return digest_of(key, data)
+
+
+def digest_of(name: str, data: bytes) -> bytes:
+    """By a name of `HASHES`."""
+    if name == "crc32":
+        return zlib.crc32(data).to_bytes(4)
+    if name == "sm3":
+        sm3 = hashes.Hash(hashes.SM3())
+        sm3.update(data)
+        return sm3.finalize()
+    return hashlib.new(name, data).digest()
 
 
 def rsa_matches(name: str, public_key: rsa.RSAPublicKey, data: bytes, signature: bytes) -> bool:
@@ -62,9 +77,10 @@ def _gcm_seal(key: bytes, data: bytes, nonce: bytes, aad: bytes) -> bytes:
     return AESGCM(key).encrypt(nonce, data, aad)
 
 
-def _blocks(mode: Callable[[bytes], Any], seal: bool) -> Callable[[bytes, bytes, bytes, bytes], bytes]:
+def _blocks(mode: Callable[[bytes], Any], seal: bool, algorithm: Callable[[bytes], Any] = algorithms.AES
+            ) -> Callable[[bytes, bytes, bytes, bytes], bytes]:
     def run(key: bytes, data: bytes, iv: bytes, _: bytes) -> bytes:
-        cipher = Cipher(algorithms.AES(key), mode(iv))
+        cipher = Cipher(algorithm(key), mode(iv))
         if seal:
             pad = block_padding.PKCS7(128).padder()
             worker, data = cipher.encryptor(), pad.update(data) + pad.finalize()
@@ -97,6 +113,8 @@ CIPHERS = {
     "aes_ecb": CipherKind("bytes", frozenset(), _blocks(lambda iv: modes.ECB(), False),
                           _blocks(lambda iv: modes.ECB(), True)),
     "aes_cbc": CipherKind("bytes", frozenset({"iv"}), _blocks(modes.CBC, False), _blocks(modes.CBC, True)),
+    "sm4_cbc": CipherKind("bytes", frozenset({"iv"}), _blocks(modes.CBC, False, algorithms.SM4),
+                          _blocks(modes.CBC, True, algorithms.SM4)),
     "rsa_oaep_sha1": _rsa_cipher(_oaep(hashes.SHA1())),
     "rsa_oaep_sha256": _rsa_cipher(_oaep(hashes.SHA256())),
     "rsa_pkcs1": _rsa_cipher(padding.PKCS1v15()),

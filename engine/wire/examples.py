@@ -4,8 +4,8 @@ of a request, and the verdict on every answer and notice, is known beforehand.
 given: {operation, facts, at, nonce, answer?}   → then: text, signature, method, url, headers, body, json, client,
                                                    needs, sent, state, fields, reason
 given: {notice, at, headers, query?, body|json|form} → then: notices [{dedupe_key, fields}] | refused: code
-given: {operation: statement, answer, file}   → then: state, rows
-given: {answer_to, verdict, reason?}            → then: status, headers, body
+given: {operation: statement, answer, file}     → then: state, download, rows, next | refused
+given: {answer_to, verdict, reason?, at?, nonce?, body|json|form?} → then: status, headers, body
 """
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def found_by(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
         return _notice(ch, given)
     if "answer_to" in given:
         try:
-            status, headers, body = notices.answer(ch, given["answer_to"], given["verdict"], given.get("reason", ""))
+            asked = IncomingRequest("POST", "/", {}, {}, _body(given))
+            status, headers, body = notices.answer(ch, given["answer_to"], given["verdict"], given.get("reason", ""), asked,
+                                                   _at_ms(given), str(given.get("nonce", "")))
         except NoticeRejected as error:
             raise WireError(error.reason) from None
         return {"status": status, "headers": headers, "body": body.decode()}
@@ -104,19 +106,35 @@ def _operation(ch: Channel, given: Mapping[str, Any]) -> dict[str, Any]:
                            bool(given["answer"].get("believed")))
     else:
         return found
-    if "file" in given:
-        found |= _rows(ch, op, scope, given["file"])
+    if op.file and outcome.state == "succeeded":
+        found |= _statement(ch, op, scope, given)
     fields = {name: value for name, value in outcome.fields.items() if name != "state"}
     return {**found, "state": outcome.state, "fields": fields, "client": dict(outcome.client), "reason": outcome.reason}
 
 
-def _rows(ch: Channel, op: Operation, scope: Scope, text: str) -> dict[str, Any]:
-    """What a statement's file comes to; it is packed as the channel packs it."""
+def _statement(ch: Channel, op: Operation, scope: Scope, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a statement's file is asked for; what it comes to, from its bytes as they came ({base64: …}) or from a text, which
+    is packed as the channel packs it; and what is asked next ("" after the last page)."""
+    found: dict[str, Any] = {}
     try:
-        page = statements.read(ch, op.file, scope, statements.packed(op.file, text))
+        if op.file.url:
+            found["download"] = statements.address_of(op.file, scope)
+        if "file" not in given:
+            return found
+        file = given["file"]
+        raw = codecs.decode_bytes(file["base64"], "base64") if isinstance(file, Mapping) else statements.packed(op.file, file)
+        page = statements.read(ch, op.file, scope, raw)
     except Unreadable as error:
-        return {"refused": str(error)}
-    return {"rows": [dict(row) for row in page.rows]}
+        return {**found, "refused": str(error)}
+    more = statements.following(op.file, page, 1, len(page.rows))
+    return {**found, "rows": [dict(row) for row in page.rows], "next": _next_page(ch, op, given, *more) if more else ""}
+
+
+def _next_page(ch: Channel, op: Operation, given: Mapping[str, Any], names: Mapping[str, Any], last: Any) -> str:
+    scope = ch.scope(dict(given.get("facts", {})), _at_ms(given), str(given.get("nonce", "")))
+    scope.names.update({"token": given.get("token", ""), **names})
+    scope.params = last
+    return prepare(ch, op, scope, op.file.pages.plan).url
 
 
 def _reply(answer: Mapping[str, Any]) -> Reply:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from typing import Any
 
 from ..base import clock, signal
 from . import casts, codecs, mapping, opening, signing
@@ -67,12 +69,20 @@ def _notice(ch: Channel, event: Event, scope: Scope) -> Notice:
     return Notice(event.name, ":".join([event.name, *keys]), fields)
 
 
-def answer(ch: Channel, event: str, verdict: str, reason: str = "") -> tuple[int, dict[str, str], bytes]:
-    """(status, headers, body) in the sender's own words; verdict: success · failure · duplicate."""
+def answer(ch: Channel, event: str, verdict: str, reason: str = "", asked: IncomingRequest | None = None,
+           now_ms: int | None = None, nonce: str = "") -> tuple[int, dict[str, str], bytes]:
+    """(status, headers, body) in the sender's own words, signed where the file says so; verdict: success · failure ·
+    duplicate. `asked` is what is answered: some senders want a part of it back."""
     said = _event(ch, event).answers[verdict]
-    scope = ch.scope()
+    scope = ch.scope(now_ms=now_ms, nonce=nonce or os.urandom(16).hex())
     scope.names["reason"] = reason
-    if said.kind is None:
-        return said.status, {}, b""
-    codec = codecs.CODECS[said.kind]
-    return said.status, {"content-type": codec.content_type}, codec.write(said.body(scope), casts.as_text)
+    scope.opened = _body_of(_event(ch, event), asked)
+    made = said.plan.build(scope)
+    return said.status, dict(made.headers), made.body
+
+
+def _body_of(event: Event, asked: IncomingRequest | None) -> Any:
+    try:
+        return codecs.read_body(event.body_kind, asked.body) if asked else {}
+    except Unreadable:
+        return {}

@@ -39,7 +39,8 @@ CLIENT = BUILD | {"url", "body", "answer."}
 CLIENT_SIGN = CLIENT | {"params."}
 VERIFY = frozenset({"method", "host", "path", "path_and_query", "body", "header.", "query.", "body.", "raw.", "parts."})
 NOTICE = frozenset({"header.", "query.", "body.", "notice."})
-ACK = frozenset({"reason", "timestamp", "nonce"})
+ACK = frozenset({"reason", "timestamp", "nonce", "asked."})
+ACK_SIGN = ACK | {"body", "header.", "body."}
 EXPECT = frozenset({"facts"})
 TOKEN = BUILD | {"token"}
 PAGE = BUILD | {"page", "skipped", "last."}
@@ -103,4 +104,4 @@ def part(head: str, rest: str) -> Get:
         return lambda s: paths.dig(s.params, steps)
     if head == "body":
         return lambda s: paths.dig(s.message.tree, steps)
-    return lambda s: paths.dig(s.opened, steps)             # answer. and notice.
+    return lambda s: paths.dig(s.opened, steps)             # answer., notice. and asked.

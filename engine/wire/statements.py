@@ -145,15 +145,19 @@ def _fetched(ch: Channel, op: Operation, facts: Mapping[str, Any]) -> Statement:
         raw = _download(ch, op.file, scope) if op.file.url else reply.body
         page = read(ch, op.file, scope, raw)
         rows += page.rows
-        listed = _listed(op.file, page)
-        if not _goes_on(op.file.pages, page, listed):
+        more = following(op.file, page, number, len(rows))
+        if more is None:
             return Statement("succeeded", rows)
-        names, last = {"page": str(number + 1), "skipped": str(len(rows))}, listed[-1]
+        names, last = more
     raise Unreadable(f"it has more than {PAGES_MAX} pages")
 
 
-def _listed(file: File, page: _Page) -> list[Any]:
-    return paths.dig(page.tree, file.json) if file.pages and file.csv is None else []
+def following(file: File, page: _Page, number: int, rows: int) -> tuple[dict[str, Any], Any] | None:
+    """After a page: the names by which the next one is asked for, and the last row as it came; None after the last."""
+    listed = paths.dig(page.tree, file.json) if file.pages and file.csv is None else []
+    if not _goes_on(file.pages, page, listed):
+        return None
+    return {"page": str(number + 1), "skipped": str(rows)}, listed[-1]
 
 
 def _goes_on(pages: Pages | None, page: _Page, listed: list[Any]) -> bool:
@@ -163,25 +167,33 @@ def _goes_on(pages: Pages | None, page: _Page, listed: list[Any]) -> bool:
 
 
 def _download(ch: Channel, file: File, scope: Scope) -> bytes:
-    """The file at the address that the answer named: only https, only the channel's own host and those of the file."""
+    address = address_of(file, scope)
+    headers: Mapping[str, str] = EMPTY
+    if file.download is not None:
+        signing = ch.scope(scope.facts, nonce=os.urandom(16).hex())
+        signing.names |= {"operation": "statement", "token": scope.names.get("token", "")}
+        headers = file.download.sign_at(signing, urlsplit(address))
+    reply = sending.fetch(ch, address, 4 * ch.operations["statement"].timeout_s, FILE_BYTES_MAX, headers)
+    if reply.status != 200:
+        raise Unreadable(f"the file's host answered with status {reply.status}")
+    return reply.body
+
+
+def address_of(file: File, scope: Scope) -> str:
+    """The address that the answer named: only https, only the channel's own host and those of the file. Unreadable."""
     address = casts.as_text(paths.dig(scope.opened, file.url or ()))
     try:
         parts = urlsplit(address)
+        if parts.scheme == "http" and parts.netloc in file.hosts and not sending.is_local(parts.hostname):
+            address = f"https{address[4:]}"    # some write http, and answer over TLS all the same
+            parts = urlsplit(address)
         good = parts.netloc in {*file.hosts, scope.message.host} and address.isascii() and address.isprintable() and \
             " " not in address and (parts.scheme == "https" or parts.scheme == "http" and sending.is_local(parts.hostname))
     except ValueError:
         good = False
     if not good:
         raise Unreadable("the file's address is not one that the channel file allows")
-    headers: Mapping[str, str] = EMPTY
-    if file.download is not None:
-        signing = ch.scope(scope.facts, nonce=os.urandom(16).hex())
-        signing.names |= {"operation": "statement", "token": scope.names.get("token", "")}
-        headers = file.download.sign_at(signing, parts)
-    reply = sending.fetch(ch, address, 4 * ch.operations["statement"].timeout_s, FILE_BYTES_MAX, headers)
-    if reply.status != 200:
-        raise Unreadable(f"the file's host answered with status {reply.status}")
-    return reply.body
+    return address
 
 
 # --- from the file's bytes to rows

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from email import message_from_bytes
+from email.policy import HTTP
 from urllib.parse import parse_qsl
 
 import pytest
@@ -39,6 +41,32 @@ def test_xml_comes_back(tree):
     assert codecs.read_xml(codecs.write_xml(tree, casts.as_text)) == tree
 
 
+@given(st.dictionaries(NAMES, st.text(max_size=20).filter(lambda t: not any("\ud800" <= c < "\ue000" for c in t)), min_size=1))
+def test_multipart_comes_back_and_means_the_same_to_others(tree):
+    body = codecs.write_multipart(tree, casts.as_text)
+    assert codecs.read_multipart(body) == tree
+    message = message_from_bytes(f"Content-Type: {codecs.CODECS['multipart'].content_type}\r\n\r\n".encode() + body, policy=HTTP)
+    assert {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in message.iter_parts()
+            } == {name: text.encode() for name, text in tree.items()}
+
+
+def test_parts_of_a_multipart_form_and_the_same_bytes_each_time():
+    tree = {"meta": {"type": "application/json", "text": {"a": 1}}, "file": {"name": "对.csv", "type": "text/csv", "text": "1,2\n"}}
+    mark = f"--{codecs.BOUNDARY}"
+    assert codecs.write_multipart(tree, casts.as_text).decode() == (
+        f'{mark}\r\nContent-Disposition: form-data; name="meta"\r\nContent-Type: application/json\r\n\r\n{{"a":1}}\r\n'
+        f'{mark}\r\nContent-Disposition: form-data; name="file"; filename="对.csv"\r\nContent-Type: text/csv\r\n\r\n1,2\n\r\n'
+        f"{mark}--\r\n")
+
+
+@pytest.mark.parametrize("tree", [
+    {"a": f"x{codecs.BOUNDARY}y"}, {'a"b': "x"}, {"a": {"text": "x", "name": 'x"; name="b'}}, {"a": {"text": "x", "name": "x\r\nX: y"}},
+    {"a": {"text": "x", "type": "text/plain\r\n\r\nx"}}])
+def test_nobody_ends_a_part_before_its_end(tree):
+    with pytest.raises(Unreadable):
+        codecs.write_multipart(tree, casts.as_text)
+
+
 def test_xml_lists_are_repeated_elements():
     assert codecs.write_xml({"a": ["1", {"b": "<&>"}]}, casts.as_text) == b"<xml><a>1</a><a><b>&lt;&amp;&gt;</b></a></xml>"
     assert codecs.read_xml(b"<xml><a>1</a><a><b>2</b></a><a>3</a><c><![CDATA[<x>]]></c></xml>") == \
@@ -55,6 +83,8 @@ def test_numbers_with_a_point_are_never_floats():
     ("json", b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), ("json", b'{"a": ' + b"9" * 5000 + b"}"),
     ("form", b"a=1&a=2"), ("form", b"a=%ff"), ("form", b"&".join(b"a%d=1" % n for n in range(2001))),
     ("form_brackets", b"a=1&a[b]=2"), ("form_brackets", b"[]=1"), ("form_brackets", b"a" + b"[b]" * 40 + b"=1"),
+    ("multipart", b"a=1"), ("multipart", b"--x\r\n\r\na\r\n--x--"), ("multipart", b'--x\r\nA: form-data; name="a"\r\n\r\n1'),
+    ("multipart", b'--x\r\nA: d; name="a"\r\n\r\n1\r\n--x\r\nA: d; name="a"\r\n\r\n2\r\n--x--'),
     ("xml", b"<a><b></a>"), ("xml", b"<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>"), ("xml", b"<a>" * 40 + b"</a>" * 40),
     ("xml", b"<!DOCTYPE x SYSTEM 'file:///etc/hostname'><x/>"), ("xml", b"plain"),
 ], ids=lambda v: v[:24].decode("latin1") if isinstance(v, bytes) else v)

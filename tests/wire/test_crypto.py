@@ -28,20 +28,23 @@ def public(pair):
     ("hmac_sha1", b"Jefe", b"what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
     ("hmac_md5", b"Jefe", b"what do ya want for nothing?", "750c783e6ab0b503eaa86e310a5db738"),
     ("hash", "md5", b"abc", "900150983cd24fb0d6963f7d28e17f72"),
+    # GB/T 32905-2016, A.1; the check value of CRC-32/ISO-HDLC
+    ("hash", "sm3", b"abc", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"),
+    ("hash", "crc32", b"123456789", "cbf43926"),
     ("hash", "sha1", b"abc", "a9993e364706816aba3e25717850c26c9cd0d89d"),
 ])
 def test_digests(name, key, data, expected):
     assert crypto.sign(name, key, data).hex() == expected
 
 
-@pytest.mark.parametrize("name", ["rsa_sha256", "rsa_sha1"])
+@pytest.mark.parametrize("name", ["rsa_sha256", "rsa_sha1", "rsa_sha512"])
 def test_rsa(name):
     signature = crypto.sign(name, private(OURS), b"text")
     assert crypto.rsa_matches(name, public(OURS), b"text", signature)
     assert not crypto.rsa_matches(name, public(OURS), b"texT", signature)
     assert not crypto.rsa_matches(name, public(THEIRS), b"text", signature)
     assert not crypto.rsa_matches(name, public(OURS), b"text", signature[:-1])
-    other = {"rsa_sha256": "rsa_sha1", "rsa_sha1": "rsa_sha256"}[name]
+    other = {"rsa_sha256": "rsa_sha1", "rsa_sha1": "rsa_sha512", "rsa_sha512": "rsa_sha256"}[name]
     assert not crypto.rsa_matches(other, public(OURS), b"text", signature)
 
 
@@ -53,6 +56,12 @@ GCM_SEALED = bytes.fromhex("42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c1
                            "1ba30b396a0aac973d58e0915bc94fbc3221a5db94fae95ae7121a47")
 AES_KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
 BLOCK = bytes.fromhex("6bc1bee22e409f96e93d7e117393172a")
+
+
+def test_sm4_as_published():
+    """GB/T 32907-2016, A.1: one block, which CBC with an initial vector of nothing leaves as it is."""
+    block = bytes.fromhex("0123456789abcdeffedcba9876543210")
+    assert crypto.seal("sm4_cbc", block, block, bytes(16))[:16].hex() == "681edf34d206965e86b3e94f536e4246"
 
 
 def test_published_ciphers():

@@ -1,18 +1,19 @@
 """Receiving: what is told to the log and to signals, and how we answer."""
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 
 import pytest
 
 from engine.base import clock, signal
-from engine.wire import answer, receive
+from engine.wire import answer, check_channel, receive, run_example
 from engine.wire.compile import compile_channel
 from engine.wire.model import NoticeRejected
 from engine.wire.secrets import Given
 
-from .making import AT_MS, AT_S, THEIRS, incoming, plain, rsa, secrets
+from .making import AT_MS, AT_S, NONCE, OURS, THEIRS, incoming, plain, rsa, secrets
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +108,48 @@ def test_answers_in_other_words():
     assert answer(ch, "paid", "success") == (204, {}, b"")
     assert answer(ch, "paid", "duplicate")[2] == b"again"
     assert answer(ch, "paid", "failure", "<x>")[2] == b"<xml><code>FAIL</code><msg>&lt;x&gt;</msg></xml>"
+
+
+SIGNED = {"json": {"code": "OK", "no": "{asked.no?}"},
+          "sign": {"text": "{timestamp}\n{nonce}\n{body}\n", "rsa_sha256": "key",
+                   "header": {"X-Time": "{timestamp}", "X-Nonce": "{nonce}", "X-Sign": "{signature}"}}}
+
+
+def acknowledging(success):
+    doc = plain(test_secrets={"key": "test:ours", "gateway": "test:theirs", "token": "t"})
+    doc["notices"]["paid"]["answer"] = {"success": success, "failure": {"status": 500}}
+    return doc
+
+
+def test_an_answer_may_be_signed_and_give_back_what_was_asked():
+    ch = compile_channel(acknowledging(SIGNED), Given(secrets()))
+    status, headers, body = answer(ch, "paid", "success", asked=told(PAID))
+    assert (status, body) == (200, b'{"code":"OK","no":"P1"}')
+    assert headers["x-sign"] == rsa(OURS, f"{AT_S}\n{headers['x-nonce']}\n{body.decode()}\n")
+    assert headers["content-type"] == "application/json" and len(headers["x-nonce"]) == 32
+    assert answer(ch, "paid", "success")[2] == b'{"code":"OK"}' == answer(ch, "paid", "success", asked=told("{"))[2]
+
+
+def test_an_answer_signed_in_its_body():
+    ch = compile_channel(acknowledging({"form": {"code": "OK"}, "sign": {
+        "pairs": {"after": "{token}"}, "hash": "md5", "body": {"sign": "{signature}"}}}), Given(secrets()))
+    signature = hashlib.md5(b"code=OKhush-hush-token").hexdigest()
+    assert answer(ch, "paid", "success")[2] == f"code=OK&sign={signature}".encode()
+
+
+def test_an_example_of_a_signed_answer():
+    body = '{"code":"OK","no":"P1"}'
+    example = {"name": "ack", "given": {"answer_to": "paid", "verdict": "success", "at": AT_S, "nonce": NONCE, "json": {"no": "P1"}},
+               "then": {"body": body, "headers": {"X-Sign": rsa(OURS, f"{AT_S}\n{NONCE}\n{body}\n")}}}
+    assert run_example(acknowledging(SIGNED), example) == []
+
+
+@pytest.mark.parametrize("success, said", [
+    ({"json": {"no": "{asked.no}"}}, "{asked.…?}"), ({"headers": {"X": "{asked.no:md5}"}}, "{asked.…?}"),
+    ({"json": {}, "text": "x"}, "is enough"), ({"json": {"no": "{payment.no}"}}, "can't be named here"),
+    ({"sign": {"text": "x", "hash": "md5", "body": {"s": "{signature}"}}}, "no fields there"),
+    ({"json": {"a": 1}, "sign": {"text": "x", "hash": "md5", "query": {"s": "{signature}"}}}, "in a header or in its body"),
+])
+def test_wrong_answers_are_found_beforehand(success, said):
+    found = check_channel(acknowledging(success))
+    assert any(said in message and path[:4] == ("notices", "paid", "answer", "success") for path, message in found), found

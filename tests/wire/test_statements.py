@@ -15,7 +15,7 @@ from engine.config import shape
 from engine.wire import check_channel, run_example, sending, statement, statements
 from engine.wire.channel import Channel
 from engine.wire.compile import compile_channel
-from engine.wire.model import Unreadable, WireError
+from engine.wire.model import Reply, Unreadable, WireError
 from engine.wire.secrets import Given
 from engine.wire.statements import Statement
 
@@ -133,7 +133,7 @@ def zipped(**files: bytes) -> bytes:
     (CSV.encode().replace(b"\n", b"\r\n"), {}),
     (CSV.encode(), {"digest": {"sha1": "sha1"}}),
     (gzip.compress(CSV.encode()), {"digest": {"sha1": "sha1"}, "unpack": "gzip"}),
-], ids=str)
+], ids=["gzip", "zip", "one of a zip", "gb18030", "with a mark", "lines of Windows", "with a digest", "gzip with a digest"])
 def test_how_a_file_may_be_packed_and_written(server, bank, body, file):
     assert by_address(server, bank, body, **file) == Statement("succeeded", ROWS)
 
@@ -193,6 +193,13 @@ def test_a_file_is_fetched_from_no_other_host(server, bank, url):
     found = by_address(server, bank, CSV.encode(), url if "://" in url else f"{url}://")
     assert found.state == "unknown" and "not one that the channel file allows" in found.reason
     assert len(bank.asked) == 1
+
+
+def test_an_address_of_the_list_is_asked_over_tls_however_it_is_written(server, bank, monkeypatch):
+    asked = []
+    monkeypatch.setattr(sending, "fetch", lambda ch, address, *more: asked.append(address) or Reply(200, {}, CSV.encode()))
+    assert by_address(server, bank, b"", "http://files.example/f?a=1", hosts=["files.example"]).rows == ROWS
+    assert asked == ["https://files.example/f?a=1"]
 
 
 def test_a_file_may_lie_on_a_host_of_the_list(server, bank):
