@@ -54,8 +54,8 @@ class Partners(Page):
         start, end = statements.bounds_ms(day)
         state = partners.state(catalogue.current(), partner)
         after = clock.business_date(end, settings.timezone())
-        return self.render("console/statement.html", **state, made=made, page_title=title(partner.title, partner_id), today=_today(),
-                           day_before=clock.business_date(start - 1, settings.timezone()),
+        return self.render("console/statement.html", **state, made=made, today=_today(),
+                           page_title=title(partner.title, partner_id), day_before=clock.business_date(start - 1, settings.timezone()),
                            day_after=after if after <= _today() else "")
 
     @expose("/<partner_id>/charges/<no>/return", methods=("POST",))

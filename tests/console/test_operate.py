@@ -165,3 +165,37 @@ def test_yesterdays_orders_are_not_todays(sold, visit):
 def test_a_low_pool_is_told_at_home(sold, visit):
     pools.top_up(worlds.live.catalog().partner("document-library"), 1, "AGREEMENT-9")
     assert "The pool of" in visit(sold).get("/")
+
+
+# ── statements, notices, and taking a charge back ────────────────────────────────────────────────────────────────────
+
+def test_a_days_statement_is_a_page_and_a_table(traded, visit):
+    visitor = visit(traded)
+    page = visitor.get("/partners/bank-mall/statement")
+    assert "Opening balance" in page and "BM20261121001" in page and "as of now" in page
+    table = visitor.get("/partners/bank-mall/statement?as=csv")
+    assert "time,kind,ref" in table and "BM20261121001" in table
+    assert trail("export")[-1]["object_id"] == "bank-mall"
+    before = visitor.get("/partners/bank-mall/statement?day=2020-01-01")
+    assert "Nothing went through the pool" in before and "the day is over" in before
+    for day in ("2999-01-01", "yesterday"):
+        assert visitor.get(f"/partners/bank-mall/statement?day={day}", status=302)
+    visitor.get("/partners/no-such-partner/statement", status=404)
+
+
+def test_a_charge_is_taken_back_by_finance_once_and_written_down(traded, visit):
+    finance, path = visit(traded, "finance"), "/partners/bank-mall/charges/BM20261121001/return"
+    assert "Take back" in finance.get("/partners/bank-mall")
+    assert "Say why" in finance.follow(finance.post(path, reason=""))
+    question = finance.post(path, status=200, confirmed=False, reason="wrong number").get_data(as_text=True)
+    assert "Take charge BM20261121001 back?" in question
+    before = pools.find("bank-mall")
+    assert "was taken back" in finance.follow(finance.post(path, reason="wrong number"))
+    after = pools.find("bank-mall")
+    assert after["returned"] - before["returned"] == after["balance"] - before["balance"] > 0
+    finance.follow(finance.post(path, reason="again"))
+    assert pools.find("bank-mall") == after
+    entry = trail("charge.return")[0]
+    assert (entry["login"], entry["note"], entry["after"]) == ("finance", "wrong number", {"state": "returned"})
+    page = finance.get("/partners/bank-mall")
+    assert "What the partner was told" in page and "Returned" in page

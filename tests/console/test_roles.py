@@ -24,7 +24,7 @@ DEEDS = {
     "job.replay": [("/jobs/{job}/replay", {}), ("/jobs/replay", {"task": "message.resend"})],
     "work.do": [("/work/{work}/take", {}), ("/work/{work}/finish", {"note": "done"})],
     "pool.top_up": [("/partners/bank-mall/top-up", {"amount": "5.00", "key": "R-1"})],
-    "charge.return": [("/partners/bank-mall/charges/BM20261121009/return", {"reason": "wrong number"})],
+    "charge.return": [("/partners/bank-mall/charges/BM20261121001/return", {"reason": "wrong number"})],
     "draft.write": [("/studio/edit", {"path": "coupons/newcomer-5.yaml"}), ("/drafts/new", {}), ("/drafts/{draft}/carry", {}),
                     ("/drafts/{draft}/discard", {}), ("/editor/{draft}/new", {"copy": "scenes/aiqicha-app.yaml", "id": "x"}),
                     ("/editor/{draft}/delete", {"path": "coupons/newcomer-5.yaml", "version": "1"}),

@@ -25,7 +25,7 @@ from engine.base import clock, trace
 from engine.config import releases
 from engine.config.live import live
 from engine.config.reader import KINDS
-from engine.deliver import messages, pools, work_orders
+from engine.deliver import messages, outgoing, pools, work_orders
 from engine.flow import executor, outbox
 from engine.pay import channels, payments
 from engine.trade import buyers
@@ -99,6 +99,8 @@ class Outside:
             return self._operate(channel, operation, facts, timeout_s=timeout_s)
         if operation == "pay":
             return Outcome("pending", {}, {"qr": "https://pay.example/q"}, sent=True, status=200)
+        if operation in ("notify", "deliver"):
+            return Outcome("succeeded", sent=True, status=200)
         if operation == "send":
             return Outcome("accepted", {"channel_no": "SMS-1"}, sent=True, status=200)
         if operation == "refund":
@@ -112,6 +114,7 @@ def handlers() -> dict[str, Any]:
     return {"flow.advance": lambda job: executor.advance(job["subject_no"], runs.HOST) and None,
             "payment.close": lambda job: settling.close_payment(job["subject_no"]),
             "refund.send": lambda job: settling.send_refund(job["subject_no"]) and None,
+            "notice.send": lambda job: outgoing.send(job, channels.get(job["args"]["channel"]), {}),
             "message.send": lambda job: messages.send(job["subject_no"], channels.get(job["args"]["channel"]))}
 
 
