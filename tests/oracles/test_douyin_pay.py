@@ -214,7 +214,7 @@ def handed_out(key: str = APIV3) -> str:
 def test_they_and_we_take_the_certificates_that_are_handed_out(key, code, sdk, monkeypatch):
     body, told, asked = handed_out(key), notice(TRADE), []
 
-    def send(ch: Channel, request: Any, timeout_s: float) -> Reply:
+    def send(ch: Channel, request: Any, timeout_s: float, *limits: int) -> Reply:
         asked.append(request)
         return Reply(200, {name.lower(): value for name, value in signed(body).items()}, body.encode())
 

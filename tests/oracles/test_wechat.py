@@ -326,7 +326,7 @@ def test_they_and_we_take_the_certificates_that_are_handed_out(body, headers, co
     """What is not sealed with our key both leave alone; the answer's own signature only we look at."""
     asked = []
 
-    def send(ch: Channel, request: Any, timeout_s: float) -> Reply:
+    def send(ch: Channel, request: Any, timeout_s: float, *limits: int) -> Reply:
         asked.append(request)
         return Reply(200, {name.lower(): value for name, value in headers.items()}, body)
 
