@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Iterable
 
 RATIO_MIN, P99_MAX_MS, STATEMENTS_MAX, COMMITS_MAX, CHECK_MAX_S = 0.5, 100.0, 40, 8, 5.0
+DUE_A_MINUTE = 10_000
 SAME = 0.95                                    # "no slower": what the noise of neighbouring rounds leaves room for
 _SYNCS = 100
 
@@ -97,6 +98,15 @@ def say_stored(found: dict[str, Any]) -> None:
         say(f"  the disk had no room for {found['wanted']:,}")
 
 
+def say_renewals(found: dict[str, Any]) -> None:
+    def rate(name: str) -> str:
+        return f"{found['contracts'] / found[name]:,.0f}/s"
+    say("", f"{found['contracts']:,} contracts due in the same minute, beside {found['stored']:,} that are not; one thread, SQLite",
+        f"  a scan that finds nothing due {found['idle_scan_ms']:.2f} ms; found and staged {rate('announce_scan_s')} (announcing), "
+        f"{rate('deduct_scan_s')} (deducting)",
+        f"  signed {rate('sign_s')}, announced {rate('announce_s')}, deducted and delivered {rate('deduct_s')}")
+
+
 def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
     """{goal, value, met} of everything that was aimed at and measured."""
     result: list[dict[str, Any]] = []
@@ -118,6 +128,9 @@ def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
         goal("no slower with many scenes", scenes["ratio"]["median"], scenes["ratio"]["median"] >= SAME)
     if stored := found.get("stored"):
         goal("no slower with many orders stored", stored["ratio"]["median"], stored["ratio"]["median"] >= SAME)
+    if renewals := found.get("renewals"):
+        scanned = renewals["contracts"] / max(renewals["announce_scan_s"], renewals["deduct_scan_s"])
+        goal(f"a minute's scan finds {DUE_A_MINUTE:,} due contracts (so many a second)", scanned, scanned >= DUE_A_MINUTE / 60)
     return result
 
 

@@ -4,6 +4,7 @@
     cost       statements and commits of an order, and where its time goes (one thread, in one process)
     scenes     check and compile 2,000 scenes, publish to live, and the order rate beside the sample catalogue
     stored     the order rate with a million orders stored beside an installation with none
+    renewals   contracts that fall due in the same minute: found by index, announced and deducted by one thread
 
 Everything is on loopback and in a temporary folder, and is gone afterwards. Figures go to the terminal, and as JSON to the
 file that BENCH_OUT names.
@@ -15,6 +16,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +29,7 @@ import psycopg
 
 from . import report
 from .rounds import Generator, Side, ratio, take_turns
-from .servers import Engine, Floor, PostgreSQL
+from .servers import ROOT, Engine, Floor, PostgreSQL
 
 DRAIN_S = 30.0                                 # the worker's time to catch up after a round
 PATTERN_ORDERS = 200
@@ -45,10 +47,13 @@ class Plan:
     scenes: int = 2000
     stored: int = 1_000_000
     profiled: int = 300
+    contracts: int = 2000                      # that fall due at once, beside so many that do not:
+    contracts_stored: int = 200_000
 
 
-QUICK = Plan(rounds=2, round_s=0.5, buyers=100, scenes=500, stored=20_000, profiled=60)
-PHASES = ("sales", "cost", "scenes", "stored")
+QUICK = Plan(rounds=2, round_s=0.5, buyers=100, scenes=500, stored=20_000, profiled=60, contracts=200,
+             contracts_stored=20_000)
+PHASES = ("sales", "cost", "scenes", "stored", "renewals")
 
 
 class Bench:
@@ -148,6 +153,14 @@ class Bench:
             found = {**filled, "wanted": self.plan.stored, "clients": clients, "none": sides[0].figures(),
                      "many": sides[1].figures(), "ratio": ratio(sides[1], sides[0])}
         report.say_stored(found)
+        return found
+
+    def renewals(self) -> dict[str, Any]:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("SALEWRIGHT_")}
+        done = subprocess.run([sys.executable, "-m", "bench.renewals", str(self.plan.contracts), str(self.plan.contracts_stored)],
+                              cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=600, check=True, env=clean)
+        found = json.loads(done.stdout.splitlines()[-1])
+        report.say_renewals(found)
         return found
 
     def _sell(self, engine: Engine, orders: int) -> None:
