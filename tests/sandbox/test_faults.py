@@ -121,3 +121,11 @@ def test_wrong_faults_are_refused(sandbox):
     for body in ({"pay_after_s": "1"}, {"pay_after_s": -1}, {"colour": 1}, []):
         assert HTTP.request("POST", f"{sandbox.url}/_sandbox/settings", json=body).status == 400, body
     assert sandbox.get("settings") == {"pay_after_s": 0.3}
+
+
+def test_partial(sandbox, listener):
+    sandbox.fault("partial")
+    order = dict(upstream__no="U1", upstream__item="vip/month", upstream__quantity=2, buyer__phone="13800138000")
+    assert sandbox.operate("sandbox-upstream", "charge", **order).state == "accepted"
+    assert listener.wait(1)[0].fields["state"] == "partial"
+    assert sandbox.operate("sandbox-upstream", "query", upstream__no="U1").state == "partial"
