@@ -27,8 +27,8 @@ _STATES: dict[str, dict[str, tuple[Any, str]]] = {
         "open": (_l("Open"), "wait"), "in_progress": (_l("In progress"), "go"), "done": (_l("Done"), "good"),
         "cancelled": (_l("Cancelled"), "over")},
     "message": {
-        "queued": (_l("Queued"), "wait"), "sent": (_l("Sent"), "good"), "failed": (_l("Failed"), "bad"),
-        "skipped": (_l("Not sent"), "over")},
+        "queued": (_l("Queued"), "wait"), "sent": (_l("Sent"), "good"), "delivered": (_l("Delivered"), "good"),
+        "failed": (_l("Failed"), "bad"), "skipped": (_l("Not sent"), "over")},
     "upstream": {
         "created": (_l("Created"), "rest"), "accepted": (_l("Accepted"), "go"), "unknown": (_l("Outcome unknown"), "warn"),
         "failed": (_l("Failed"), "bad"), "done": (_l("Done"), "good")},

@@ -1,4 +1,4 @@
-"""What suppliers say about upstream orders they took: delivered, or not."""
+"""What suppliers say about upstream orders they took, and message providers about messages: delivered, or not."""
 from __future__ import annotations
 
 import logging
@@ -7,7 +7,7 @@ from typing import Any, Mapping
 from . import store
 from .base import clock, signal
 from .base.errors import Code, Refusal
-from .deliver import upstream
+from .deliver import messages, upstream
 from .pay import notices
 
 _log = logging.getLogger("salewright.supply")
@@ -35,3 +35,20 @@ def apply_upstream(upstream_no: str, fields: Mapping[str, Any], cause: str, noti
         _log.error("the supplier could not deliver %s", upstream_no, extra={
             "channel": notice[0], "orders": ", ".join(upstream.orders_of(upstream_no)), "at": clock.rfc3339(clock.now_ms())})
     return "applied"
+
+
+def apply_receipt(message_no: str, fields: Mapping[str, Any], notice: tuple[str, str, str]) -> str:
+    """Apply a message provider's receipt, once; returns applied · repeated · nothing_new. NOTICE_REJECTED for a message that
+    is not of this channel."""
+    with store.transaction(crash_point="notice.before_commit"):
+        if not notices.first_time(notice[0], notice[1], notice[2], message_no, fields):
+            return "repeated"
+        state = fields.get("state", "unknown")
+        if state not in ("succeeded", "failed"):
+            return "nothing_new"
+        try:
+            reason = fields.get("reason") or fields.get("error_code") or "not delivered"
+            known = not messages.received(message_no, notice[0], state == "succeeded", reason)
+        except LookupError as unknown:
+            raise Refusal(Code.NOTICE_REJECTED, str(unknown)) from None
+    return "nothing_new" if known else "applied"

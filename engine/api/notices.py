@@ -84,6 +84,8 @@ def _apply(channel: wire.Channel, channel_id: str, notice: wire.Notice) -> str:
             return signing.apply(contract_no, fields, cause, once)
         if fields.get("upstream_no"):
             return supplying.apply_upstream(fields["upstream_no"], fields, cause, once)
+        if fields.get("message_no"):
+            return supplying.apply_receipt(fields["message_no"], fields, once)
     except Refusal as refusal:                 # another number, amount, currency or state than ours
         raise _Rejected(refusal.message) from None
     raise _Rejected("it names no payment, refund, contract or upstream order that we know")

@@ -36,7 +36,7 @@ class Message(store.TradeTable):
 
 
 MESSAGE = store.Machine("message", Message, "no", initial=("queued", "skipped"), moves={
-    "queued": ("sent", "failed"), "failed": ("queued",), "sent": (), "skipped": ()},
+    "queued": ("sent", "failed"), "failed": ("queued",), "sent": ("delivered", "failed"), "delivered": (), "skipped": ()},
     titles={"zh": "消息", "en": "Message"})
 
 
@@ -84,6 +84,19 @@ def send(no: str, channel: Any) -> None:
             return
         store.update(Message, {"attempts": attempts, "error": outcome.reason, "updated_at_ms": clock.now_ms()}, no=no)
     raise outbox.Later(outbox.backoff_s(attempts, WAIT_MIN_S, WAIT_MAX_S), outcome.reason)
+
+
+def received(no: str, channel_id: str, reached: bool, reason: str) -> bool:
+    """The provider's receipt, in the open transaction: the message reached its phone, or did not. False when that is known,
+    or older than what is known; LookupError for a message that is not this channel's, or not sent yet."""
+    row = store.one(Message, no=no, lock=True)
+    if row is None or row["channel_id"] != channel_id:
+        raise LookupError(f"there is no message {no!r} of this channel")
+    if row["state"] == "queued":               # a receipt that is faster than the answer to our call: it comes again
+        raise LookupError(f"the message {no} is still being sent")
+    if row["state"] != "sent":
+        return False
+    return store.move(MESSAGE, no, "delivered" if reached else "failed", "receipt", row=row, error=None if reached else reason)
 
 
 def of_order(order_no: str) -> list[dict[str, Any]]:

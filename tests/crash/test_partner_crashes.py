@@ -5,9 +5,11 @@ import json
 
 import pytest
 
+from engine import store
 from engine.cli.ready import partner_keys
 from engine.config.live import live
 from engine.deliver import outgoing, pools
+from engine.trade import orders
 from sandbox.partner import signed_request
 from tests.crash.machine import Machine, count, request
 from tests.support.waiting import wait_until
@@ -55,4 +57,30 @@ def test_a_charge_goes_back_once(machine: Machine, point: str):
     assert count("SELECT COUNT(*) FROM refund") == 1 and count("SELECT COUNT(*) FROM pool_log WHERE kind = 'return'") == 1
     assert count("SELECT COUNT(*) FROM entitlement WHERE state = 'active'") == 0
     assert [n["event"] for n in outgoing.of_order(made["order"])] == ["charged", "returned"]
+    assert machine.violations() == []
+
+
+ON_THE_WAY = ("notice.received", "notice.before_commit", "notice.after_commit", "outgoing.called")
+BUYS = {"item": "7300000000000000012", "amount_minor": 4000}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ON_THE_WAY)
+def test_a_shops_order_is_sold_delivered_and_refunded_once(machine: Machine, point: str):
+    """Through the shop's own file: its notices are signed by it, our report of the delivery is verified by it."""
+    machine.start(crash_at=point)
+    shop, port = "/_sandbox/shop/douyin-trade/orders", machine.port + 2
+    no = machine.good("POST", shop, BUYS, port=port)["no"]
+
+    def sold():
+        machine.keep_up()
+        return next((o for o in store.many(orders.TradeOrder, external_no=no) if o["state"] == "completed"), None)
+    order = wait_until(sold, "the order", 60)
+    wait_until(lambda: machine.keep_up() or [n["state"] for n in outgoing.of_order(order["no"])] == ["told"], "a report", 60)
+    machine.good("POST", f"{shop}/{no}/refund", {"amount_minor": 4000}, port=port)
+    wait_until(lambda: machine.keep_up() or orders.find(order["no"])["state"] == "refunded", "the refund", 60)
+    wait_until(lambda: machine.keep_up() or machine.crashed.exists(), f"a process at {point}", 20)
+    assert (order["scene_id"], order["payable_minor"]) == ("aiqicha-douyin-shop", 4000)
+    assert count("SELECT COUNT(*) FROM trade_order") == 1 and count("SELECT COUNT(*) FROM refund WHERE kind = 'shop'") == 1
+    assert count("SELECT COUNT(*) FROM entitlement WHERE state = 'active'") == 0
     assert machine.violations() == []
