@@ -171,6 +171,26 @@ def test_a_late_success_after_the_next_try_paid_goes_back(club):
     assert (payments.find(failed["no"])["refunded_minor"], payments.find(paid["no"])["refunded_minor"]) == (2500, 0)
 
 
+def test_a_delivery_that_fails_keeps_the_money_and_is_done_by_a_worker(club, monkeypatch):
+    """The deduction is settled alone; the buyer was told once of what was announced, and the next period waits for nothing."""
+    from engine.deliver import entitlements
+    real, failed = entitlements.grant, []
+
+    def grant(order_no, *more, **named):
+        if len(failed) < 2:                    # in the deduction's transaction, and once again in the worker's
+            failed.append(order_no)
+            raise RuntimeError("the entitlements stumble")
+        return real(order_no, *more, **named)
+    contract = club.signed()
+    monkeypatch.setattr(entitlements, "grant", grant)
+    club.until("2026-12-20T12:00:10+08:00")
+    period = club.periods(contract)[1]
+    assert (period["state"], order_of(period)["state"], club.now(contract)["paid_n"]) == ("paid", "paid", 2)
+    club.until("2026-12-20T13:00:00+08:00")
+    assert order_of(period)["state"] == "completed" and len(failed) == 2
+    assert club.rights(contract)[1:] == [("2026-12-20", "2027-01-20")] and club.told(contract) == ["soon", "renewed"]
+
+
 # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 def test_terminated_by_the_buyer_what_is_paid_stays(club):

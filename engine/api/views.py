@@ -61,7 +61,7 @@ def _sums(result: Row) -> dict[str, Any]:
 def order_brief(row: Row) -> dict[str, Any]:
     return {"no": row["no"], "scene": row["scene_id"], "line": row["line_id"], "title": row["title"], "state": row["state"],
             "buyer": row["buyer_id"] or None, "partner": row["partner_id"] or None,
-            "external_no": row["external_no"] or None, "quote": row["quote_no"], "release": row["release_no"],
+            "external_no": row["external_no"] or None, "quote": row["quote_no"] or None, "release": row["release_no"],
             "currency": row["currency"], "subtotal_minor": row["subtotal_minor"], "payable_minor": row["payable_minor"],
             "refunded_minor": row["refunded_minor"], "created_at": rfc3339(row["created_at_ms"]),
             "expires_at": rfc3339(row["expires_at_ms"]), "paid_at": rfc3339(row["paid_at_ms"]),
