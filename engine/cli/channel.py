@@ -43,7 +43,7 @@ def _try(actions) -> None:
     command.add_argument("--facts", type=Path, metavar="FILE", help="facts in YAML (payment.amount: 9.90); others are made up")
     command.add_argument("--callback", type=Path, metavar="FILE", help="a pasted HTTP call: headers, an empty line, the body")
     command.add_argument("--event", help="which notice the callback is, if its address does not say")
-    command.add_argument("--at", metavar="TIME", help="pretend it came at this moment (2026-11-21T12:00:00Z)")
+    command.add_argument("--at", metavar="TIME", help="pretend this moment (2026-11-21T12:00:00Z)")
     command.set_defaults(run=try_out)
 
 
@@ -83,7 +83,7 @@ def new(args) -> int:
         wanted = asking.wanted(args)
         starting.require(wanted, folder)
         id, text = wanted.id, starting.text_of(wanted)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{id}.yaml"
     path.write_text(text, encoding="utf-8")
     files.read_right(str(path), args.folder)
@@ -109,7 +109,8 @@ def try_out(args) -> int:
     except ValueError as error:
         raise Refusal(Code.BAD_REQUEST, f"--at: {error}") from None
     if args.callback is None:
-        for line in showing.operations(doc, channel, source, args.operation, showing.facts_of(args.facts) if args.facts else {}):
+        facts = showing.facts_of(args.facts) if args.facts else {}
+        for line in showing.operations(doc, channel, source, args.operation, facts, now_ms):
             print(line)
         return 0
     good = True

@@ -34,24 +34,24 @@ class OurTestHalves:
         return secrets_of({**self._doc, "test_secrets": self._values}, {})[name]
 
 
-def operations(doc: Mapping[str, Any], ch: Channel, source: RealOrMadeUp, only: str | None, given: Mapping[str, Any]
-               ) -> Iterator[str]:
-    """Lines: for each operation its canonical text, signature, headers and body, as they would be sent this moment."""
+def operations(doc: Mapping[str, Any], ch: Channel, source: RealOrMadeUp, only: str | None, given: Mapping[str, Any],
+               now_ms: int) -> Iterator[str]:
+    """Lines: for each operation its canonical text, signature, headers and body, as they would be sent at that moment."""
     if only is not None and only not in ch.operations:
         near = nearest_word(only, ch.operations)
         raise Refusal(Code.NOT_FOUND, f"the channel {ch.id} has no operation {only!r}: it has {', '.join(ch.operations)}"
                                       + (f"; did you mean {near!r}?" if near else ""))
     for name in [only] if only else ch.operations:
-        yield from _operation(doc, ch, name, given)
+        yield from _operation(doc, ch, name, given, now_ms)
         yield ""
     yield from made_up(source)
 
 
-def _operation(doc: Mapping[str, Any], ch: Channel, name: str, given: Mapping[str, Any]) -> Iterator[str]:
+def _operation(doc: Mapping[str, Any], ch: Channel, name: str, given: Mapping[str, Any], now_ms: int) -> Iterator[str]:
     op, spec = operation_of(ch, name), doc["operations"][name]
     named = values.facts(doc, spec, doc.get("base"), doc.get("headers"), doc.get("basic"), doc.get("sign"))
     facts = {**{fact: value for fact, value in named.items() if not fact.startswith("settings.")}, **given}
-    scope = ch.scope(facts, clock.now_ms(), values.NONCE)
+    scope = ch.scope(facts, now_ms, values.NONCE)
     scope.names["token"] = "‹token›"
     yield f"{name}"
     for fact, value in facts.items():

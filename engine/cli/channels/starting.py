@@ -118,7 +118,7 @@ zone: Asia/Shanghai                                    # ← the zone of times t
 {blocks}answers: json                                          # ← json, form, xml
 take: {{error_code: code, reason: message}}              # ← where an answer says why not
 judge:                                                 # what every answer may say, after what an operation says of its own
-{absent}  - {{http: 200, ne: {{code: 0}}, then: failed}}             # ← refused, for good; a time-out or a 5xx is never that
+{absent}  - {{http: 200, exists: code, then: failed}}            # ← refused, for good; a page without a code, a 5xx, a time-out never are
   - {{http: 400..499, then: failed}}
 operations:
 '''
