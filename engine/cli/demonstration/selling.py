@@ -143,7 +143,8 @@ class Shop:
         if scene.shop:
             number, paid_by = self._bought_in_the_shop(scene, given, quote["payable_minor"], phone), scene.shop.reporting.channel_id
         order = self.api("POST", "/v1/orders", {
-            "scene": scene.id, "items": given["items"], "fields": {**given["fields"], **dict.fromkeys(_fields(scene), number)}, **who,
+            "scene": scene.id, "items": given["items"], **who,
+            "fields": {**given["fields"], **dict.fromkeys(_fields(scene), number)},
             "external": {"no": number, "paid_minor": quote["payable_minor"]}}, **{"Idempotency-Key": uuid.uuid4().hex})
         sale.order_no, sale.payable_minor, sale.paid_by = order["no"], quote["payable_minor"], paid_by
 
