@@ -94,4 +94,5 @@ def _apply(channel: wire.Channel, channel_id: str, notice: wire.Notice) -> str:
 def _alert(channel_id: str, event: str, reason: str) -> None:
     signal.emit("notice.rejected", channel=channel_id)
     _log.error("notice not taken: %s", reason, extra={
-        "channel": channel_id, "event": event, "interface": trace.current().consumer, "reason": reason})
+        "channel": channel_id, "event": event, "interface": trace.current().consumer,
+        "endpoint": f"/v1/notices/{channel_id}/{event}", "reason": reason})

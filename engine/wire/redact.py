@@ -14,8 +14,10 @@ _SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie", "set-cookie
 
 
 def excerpts(request: Request, reply: Reply | None, secrets: list[str], facts: Mapping[str, Any]) -> dict[str, str]:
-    """{"request", "response"} as text. `secrets` are masked wherever they stand, however they are written."""
-    mask = _masker(secrets, facts)
+    """{"request", "response"} as text. `secrets` are masked wherever they stand, however they are written; so is what our
+    headers prove us with, which some servers send back in an error."""
+    proofs = [value.rpartition(" ")[2] for name, value in request.headers.items() if name.lower() in _SECRET_HEADERS]
+    mask = _masker([*secrets, *filter(None, proofs)], facts)
     sent = f"{request.method} {request.url}\n{_headers(request.headers)}\n{_text(request.body)}"
     came = f"{reply.status}\n{_headers(reply.headers)}\n{_text(reply.body)}" if reply else ""
     return {"request": mask(sent)[:_EXCERPT_MAX], "response": mask(came)[:_EXCERPT_MAX]}

@@ -5,6 +5,7 @@ This is the only module of the engine with an HTTP client that leaves the house.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import socket
 import threading
@@ -22,6 +23,7 @@ from .channel import Channel
 from .model import EMPTY, Reply, Request, WireError
 from .secrets import Places
 
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)      # its DEBUG lines hold whole addresses, secrets and all
 ANSWER_BYTES_MAX = 1 << 20
 _places = Places()
 _inside_transaction: Callable[[], bool] = lambda: False

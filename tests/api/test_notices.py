@@ -1,13 +1,16 @@
 """Incoming notices: believed only when verified, applied once, answered in the sender's words, and alerted when not taken."""
 from __future__ import annotations
 
+import io
 import json
+import logging
 
 import peewee
 import pytest
 
 from engine import settling, store
 from engine.base import clock, signal, trace
+from engine.base.logs import JsonLines
 from tests.api.client import count, everything
 from tests.api.shop import Gateway
 from tests.support.together import at_once, errors
@@ -98,6 +101,24 @@ def test_what_is_not_believed_is_refused_and_alerted(lite, caplog, rejected, dif
     line = next(r for r in caplog.records if r.name == "salewright.notice")
     assert (line.levelname, line.channel, line.event, line.interface) == ("ERROR", "till", "paid", "notices.receive")
     assert word in line.reason and rejected == [{"channel": "till"}]
+
+
+def test_the_alertable_line_says_who_took_it_and_carries_the_trace(lite):
+    """As a person or an alarm reads it: one line of JSON."""
+    payment, out = paying(lite), io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(JsonLines())
+    logging.getLogger("salewright.notice").addHandler(handler)
+    try:
+        reply = lite.notice("till", "paid", lite.paid_notice(payment), headers={"X-Time": "1", "X-Signature": "0" * 64})
+    finally:
+        logging.getLogger("salewright.notice").removeHandler(handler)
+    line = json.loads(out.getvalue())
+    assert {word: line[word] for word in ("level", "channel", "event", "interface", "endpoint", "consumer")} == {
+        "level": "ERROR", "channel": "till", "event": "paid", "interface": "notices.receive",
+        "endpoint": "/v1/notices/till/paid", "consumer": "notices.receive"}
+    assert len(line["trace_id"]) >= 16 and line["trace_id"] in str(reply.headers).lower()
+    assert "signature" in line["reason"]
 
 
 def test_a_notice_that_is_not_json_is_refused_in_the_senders_words(lite, rejected):

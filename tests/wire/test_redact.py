@@ -33,6 +33,11 @@ def test_headers_that_are_secrets(name, value, expected):
     assert shown(headers={name: value}, secrets=()) == f"POST https://x.example/p\n{name}: {expected}\n\n200\n\n"
 
 
+def test_a_server_that_sends_our_headers_back():
+    assert shown(headers={"Authorization": "Basic aWQ6aHVzaA=="}, secrets=(), answer="you sent Basic aWQ6aHVzaA==").endswith(
+        "you sent Basic ***")
+
+
 def test_peoples_data():
     facts = {"buyer.phone": "13800138000", "message.text": "您的验证码 1234", "buyer.name": "张三", "client.openid": "o1",
              "buyer.id": "B7"}
