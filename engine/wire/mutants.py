@@ -49,9 +49,10 @@ def mutants(doc: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield edit.name, changed
 
 
-def survivors(doc: dict[str, Any]) -> Iterator[Survivor]:
-    """The mutants that none of the document's own examples catches: where, and what was changed."""
-    for edit, changed in _changed(doc):
+def survivors(doc: dict[str, Any], where: Callable[[Path], bool] = lambda path: True) -> Iterator[Survivor]:
+    """The mutants that none of the document's own examples catches: where, and what was changed. `where`: only of these paths
+    (a file that is like another answers for what it says itself)."""
+    for edit, changed in _changed(doc, where):
         if not is_caught(changed, changed.get("examples", [])):
             yield Survivor(edit.path, edit.name)
 
@@ -87,9 +88,9 @@ def edits(doc: dict[str, Any]) -> list[Edit]:
     return list(_edits(copy.deepcopy({part: doc[part] for part in PROTOCOL if part in doc})))
 
 
-def _changed(doc: dict[str, Any]) -> Iterator[tuple[Edit, dict[str, Any]]]:
+def _changed(doc: dict[str, Any], where: Callable[[Path], bool] = lambda path: True) -> Iterator[tuple[Edit, dict[str, Any]]]:
     protocol = {part: doc[part] for part in PROTOCOL if part in doc}
-    for number in range(len(edits(doc))):
+    for number in [at for at, edit in enumerate(edits(doc)) if where(edit.path)]:
         changed = copy.deepcopy(protocol)
         for at, edit in enumerate(_edits(changed)):
             if at == number:

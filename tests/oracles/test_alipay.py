@@ -22,9 +22,9 @@ APP = "2021001122334455"
 CONTRACT = {"contract.no": "C1", "contract.channel_no": "20185909", "contract.period_unit": "month", "contract.period_count": 1,
             "contract.next_at_ms": AT_MS, "contract.amount_minor": 1990}
 FACTS = facts(payment__expires_at_ms=AT_MS, payment__channel_no="T1", refund__no="R1", refund__amount_minor=300,
-              refund__reason="不想要了 & <b>\"'+%", order__title="周卡 & 100% <b>\"'+/=?", **CONTRACT)
+              refund__reason="不想要了 & <b>\"'+%", statement__from_ms=AT_MS, order__title="周卡 & 100% <b>\"'+/=?", **CONTRACT)
 CHANNELS = {
-    "alipay-page": ("pay", "query", "close", "cancel", "refund", "refund_query"), "alipay-wap": ("pay",), "alipay-app": ("pay",),
+    "alipay-page": ("pay", "query", "close", "cancel", "refund", "refund_query", "statement"), "alipay-wap": ("pay",), "alipay-app": ("pay",),
     "alipay-qr": ("pay",), "alipay-agreement": ("pay_and_sign", "sign", "contract_query", "unsign", "withhold")}
 OPERATIONS = [(channel_id, operation) for channel_id, names in CHANNELS.items() for operation in names]
 each_operation = pytest.mark.parametrize("channel_id, operation", OPERATIONS)
