@@ -4,7 +4,7 @@ of a request, and the verdict on every answer and notice, is known beforehand.
 given: {operation, facts, at, nonce, answer?}   → then: text, signature, method, url, headers, body, json, client,
                                                    needs, sent, state, fields, reason
 given: {notice, at, headers, query?, body|json|form} → then: notices [{dedupe_key, fields}] | refused: code
-given: {operation: statement, answer, file}     → then: state, download, rows, next | refused
+given: {operation: statement, answer, file}     → then: state, download, download_signed, rows, next | refused
 given: {answer_to, verdict, reason?, at?, nonce?, body|json|form?} → then: status, headers, body
 """
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _statement(ch: Channel, op: Operation, scope: Scope, given: Mapping[str, Any
     found: dict[str, Any] = {}
     try:
         if op.file.url:
-            found["download"] = statements.address_of(op.file, scope)
+            found |= {"download": statements.address_of(op.file, scope), "download_signed": op.file.download is not None}
         if "file" not in given:
             return found
         file = given["file"]

@@ -19,7 +19,7 @@ CURRENCIES = st.sampled_from(["CNY", "USD", "JPY", "KWD", "XXX"])
     (9, "CNY", 900), (-9, "CNY", -900), (Decimal("9.90"), "CNY", 990), (" 1.50 ", "CNY", 150), ("1.500", "KWD", 1500),
     ("100", "JPY", 100), ("100.0", "JPY", 100), ("9.900", "CNY", 990),
     ("999999999999999.99", "CNY", 99_999_999_999_999_999),
-    ("-0", "CNY", 0)])
+    ("-0", "CNY", 0), ("0.06000", "CNY", 6), ("-9.900000", "CNY", -990), ("1.0000", "JPY", 1)])
 def test_written_amounts(written, currency, minor):
     assert money.parse_major(written, currency) == minor
 
