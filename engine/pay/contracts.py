@@ -250,6 +250,11 @@ def announce_at(contract: Mapping[str, Any], paid_until_ms: int) -> int:
 
 # ── what is due ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+def any_due() -> bool:
+    """Whether a contract's time has come: one look into the index."""
+    return store.one(Contract, columns=("no",), also="next_at_ms <= ?", params=(clock.now_ms(),), order_by="next_at_ms") is not None
+
+
 def take_due(limit: int) -> list[str]:
     """Contracts whose time has come, by index, in the open transaction: each is looked at again only after a lease, so that
     one whose job is lost comes back by itself."""

@@ -7,7 +7,7 @@ from .. import charge, renewing, runs, sale, settling, signing, store
 from ..base import clock
 from ..deliver import charges, messages, outgoing
 from ..flow import executor, outbox
-from ..pay import channels, payments, refunds
+from ..pay import channels, contracts, payments, refunds
 from ..trade import orders, quotes
 
 
@@ -75,6 +75,6 @@ OVERDUE = (
     Overdue("payment", payments.due_to_ask, settling.ask_payment),
     Overdue("refund", refunds.due, settling.send_refund),
     Overdue("flow", executor.overdue, lambda no: executor.advance(no, runs.HOST)),
-    Overdue("contract", lambda limit: ["all that are due"], lambda _: renewing.scan()),
+    Overdue("contract", lambda limit: ["all that are due"] if contracts.any_due() else [], lambda _: renewing.scan()),
     Overdue("charge", lambda limit: [row["no"] for row in charges.due(limit)], charge.complete),
 )
