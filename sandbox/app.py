@@ -12,7 +12,7 @@ from engine.base import clock
 from engine.wire import casts
 from engine.wire.model import Message, Unreadable
 
-from . import control, reading, speaking
+from . import control, reading, speaking, statements
 from .files import Files
 from .gateway import Ended, Gateway
 from .matching import Call
@@ -67,7 +67,13 @@ def _channels(app: Flask, state: State, gateway: Gateway, files: Files) -> None:
         ended = gateway.handle(side, call, pay_soon=not (is_link and _by_hand()))
         if is_link:
             return redirect(ended.cashier_url) if ended.cashier_url else (ended.fields.get("reason", ""), 409)
-        return _answered(side, call, ended)
+        return _answered(side, call, ended, gateway)
+
+    @app.get("/_sandbox/statements/<token>")
+    def statement(token: str) -> Any:
+        """The file that the answer to `statement` gave the address of."""
+        raw = statements.file_of(token)
+        return Response(raw, mimetype="application/octet-stream") if raw is not None else (jsonify(code="not_found"), 404)
 
 
 def _understood(files: Files, channel_id: str, message: Message) -> tuple[Side, Call]:
@@ -112,7 +118,7 @@ def _token_is_good(state: State, side: Side, call: Call) -> bool:
     return given.get(call.names.get("token", ""), 0) > clock.now_ms()
 
 
-def _answered(side: Side, call: Call, ended: Ended) -> Any:
+def _answered(side: Side, call: Call, ended: Ended, gateway: Gateway) -> Any:
     faults = {fault["fault"]: fault for fault in ended.faults}
     if "slow" in faults:
         time.sleep(float(faults["slow"].get("delay_s", 3)))
@@ -123,8 +129,9 @@ def _answered(side: Side, call: Call, ended: Ended) -> Any:
     if "error_done" in faults:
         return "<html><body>502 Bad Gateway</body></html>", 502
     try:
+        holding = statements.write(side, gateway.state, call.facts, gateway.public_url) if call.operation == "statement" else {}
         return _sent(speaking.answer(side, call.operation, ended.state, ended.fields, ended.cashier_url,
-                                     "forged_answer" in faults, ended.token, ended.facts, ended.beside))
+                                     "forged_answer" in faults, ended.token, ended.facts, ended.beside, holding))
     except speaking.CannotSay as error:
         return jsonify(code="cannot_say", message=str(error)), 500
 

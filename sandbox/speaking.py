@@ -25,11 +25,12 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], cashier_url: str = "", forged: bool = False,
-           token: str = "", facts: Mapping[str, Any] = _NOTHING, beside: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> Said:
+           token: str = "", facts: Mapping[str, Any] = _NOTHING, beside: Sequence[tuple[str, Mapping[str, Any]]] = (),
+           holding: Mapping[str, Any] = _NOTHING) -> Said:
     """The answer to an operation that ended in `state`, with what is known of it. `forged` spoils the signature; `beside`:
-    state and fields of others, for an answer that lists them all."""
+    state and fields of others, for an answer that lists them all; `holding`: what stands in it already."""
     op = side.channel.operations[operation]
-    found = _judged(side, op, state, fields, cashier_url, token, facts)
+    found = _judged(side, op, state, fields, cashier_url, token, facts, holding)
     if found is None:
         raise CannotSay(f"no judgement of {operation} means {state}")
     others = [other.tree for one in beside if (other := _judged(side, op, *one, "", "", {}))]
@@ -37,8 +38,9 @@ def answer(side: Side, operation: str, state: str, fields: Mapping[str, Any], ca
 
 
 def _judged(side: Side, op: Operation, state: str, fields: Mapping[str, Any], cashier_url: str, token: str,
-            facts: Mapping[str, Any]) -> Message | None:
+            facts: Mapping[str, Any], holding: Mapping[str, Any] = _NOTHING) -> Message | None:
     for draft in _drafts(side, op.take, op.match, fields, state, facts):
+        draft.tree = {**copy.deepcopy(dict(holding)), **draft.tree}
         if state in ("pending", "accepted", "succeeded"):
             _fill_client(side, op.name, draft.tree, cashier_url, token or cashier_url)
         held = _held(op, state, draft)

@@ -222,6 +222,31 @@ def test_an_invoice(running, id):
                     invoice__original_no=play.facts["invoice.no"])
 
 
+@pytest.mark.parametrize("id", having("pay", "statement"))
+def test_a_statement_of_the_day(running, id):
+    """Asked for today, it lists what was paid and given back until now."""
+    from engine.base import clock
+    from engine.wire.statements import statement
+
+    play = player(running, id, "S")
+    play.hand_over(play.expect("pay", "pending", "accepted", "succeeded"))
+    wait_until(lambda: running.payment(play.facts["payment.no"])["state"] == "succeeded", "the buyer pays")
+    play.facts.setdefault("payment.channel_no", running.payment(play.facts["payment.no"])["channel_no"])
+    play.expect("refund", "pending", "accepted", "succeeded")
+    wait_until(lambda: HTTP.request("GET", f"{running.url}/_sandbox/refunds?no={play.facts['refund.no']}").json()["items"][0][
+        "state"] == "succeeded", "the refund ends")
+    ch = load(DOCS[id])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SALEWRIGHT_SANDBOX_URL", running.url)
+        today = clock.to_datetime(clock.now_ms()).astimezone(clock.zone(ch.setting.zone)).date().isoformat()
+        found = statement(ch, today)
+    assert found.state == "succeeded", found.reason
+    channel_no = play.facts["payment.channel_no"]
+    ours = {row["kind"]: row["amount_minor"] for row in found.rows
+            if play.facts["payment.no"] in row.values() or play.facts["refund.no"] in row.values() or channel_no in row.values()}
+    assert ours == {"payment": 990, "refund": 300}
+
+
 ONE_WAY = [(id, operation) for id, doc in DOCS.items() for operation in doc["operations"] if operation in ("send", "notify", "transfer",
                                                                                                           "split")]
 
