@@ -93,7 +93,8 @@ ACTIONS = {
     "order.close": _l("Closed an order"), "order.ask": _l("Asked the channel"), "flow.retry": _l("Retried a flow"),
     "contract.retry": _l("Deducted again"), "contract.terminate": _l("Ended a contract"), "contract.price": _l("Proposed a price"),
     "job.replay": _l("Replayed a job"), "work.take": _l("Took a work order"), "work.finish": _l("Finished a work order"),
-    "pool.top_up": _l("Topped up a pool"), "charge.return": _l("Took a charge back"), "draft.create": _l("Began a draft"), "draft.write": _l("Wrote a file"),
+    "pool.top_up": _l("Topped up a pool"), "charge.return": _l("Took a charge back"),
+    "draft.create": _l("Began a draft"), "draft.write": _l("Wrote a file"),
     "draft.delete": _l("Deleted a file"), "draft.discard": _l("Discarded a draft"),
     "release.publish": _l("Published a release"), "release.rollback": _l("Rolled back"),
 }

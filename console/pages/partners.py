@@ -55,7 +55,8 @@ class Partners(Page):
         state = partners.state(catalogue.current(), partner)
         after = clock.business_date(end, settings.timezone())
         return self.render("console/statement.html", **state, made=made, today=_today(),
-                           page_title=title(partner.title, partner_id), day_before=clock.business_date(start - 1, settings.timezone()),
+                           page_title=title(partner.title, partner_id),
+                           day_before=clock.business_date(start - 1, settings.timezone()),
                            day_after=after if after <= _today() else "")
 
     @expose("/<partner_id>/charges/<no>/return", methods=("POST",))
