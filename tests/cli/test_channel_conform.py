@@ -2,40 +2,33 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from engine.cli import door
 from tests.support.source import ROOT
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(autouse=True)
-def own_environment(monkeypatch):
-    """The command sets up a ground of its own in the environment of its process."""
-    for name in [name for name in os.environ if name.startswith("SALEWRIGHT_")]:
-        monkeypatch.delenv(name)
-    yield
-    for name in [name for name in os.environ if name.startswith("SALEWRIGHT_")]:
-        os.environ.pop(name)
-
-
-def conform(capsys, file, *more: str) -> tuple[int, str, str]:
-    code = door.enter(["channel", "conform", str(file), *more])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+def conform(file, *more: str) -> tuple[int, str, str]:
+    """In a process of its own: it makes a ground with databases of its own."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("SALEWRIGHT_")}
+    done = subprocess.run([sys.executable, ROOT / "run.py", "channel", "conform", str(file), *more], env=env, text=True,
+                          capture_output=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("channel, drills", [
-    ("sandbox-qr", ["pay ", "the notice, three times", "a forged notice", "an outcome nobody knows", "refund ", "close "]),
+    ("sandbox-qr", ["pay ", "the notice, three times", "a forged notice", "an outcome nobody knows", "refund ", "close ", "sold by the engine"]),
     ("sandbox-upstream", ["charge ", "charge, outcome unknown", "a forged answer"]),
     ("wechat-papay", ["sign, withhold, unsign", "pay and sign, withhold, unsign"]),
     ("sandbox-sms", ["send "]),
 ])
-def test_a_whole_file_holds(capsys, channel, drills):
-    code, out, err = conform(capsys, channel)
+def test_a_whole_file_holds(channel, drills):
+    code, out, err = conform(channel)
     assert code == 0, out + err
     assert all(any(line.startswith(drill) and " holds " in line for line in out.splitlines()) for drill in drills), out
 
@@ -51,16 +44,16 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("name", SPOILT)
-def test_a_wrong_file_fails_where_it_is_wrong(capsys, tmp_path: Path, name):
+def test_a_wrong_file_fails_where_it_is_wrong(tmp_path: Path, name):
     channel, old, new, drill, told = SPOILT[name]
     text = (ROOT / "channels" / f"{channel}.yaml").read_text()
     assert old in text
     path = tmp_path / f"{channel}.yaml"
     path.write_text(text[:text.index("test_secrets:")].replace(old, new))
-    code, out, err = conform(capsys, path, "--only", drill)
+    code, out, err = conform(path, "--only", drill)
     assert code == 1 and "FAILS" in out and told in err and err.strip().startswith(f"{drill}: fails"), out + err
 
 
-def test_a_drill_there_is_not(capsys):
-    code, _, err = conform(capsys, "sandbox-sms", "--only", "sand")
+def test_a_drill_there_is_not():
+    code, _, err = conform("sandbox-sms", "--only", "sand")
     assert code == 1 and "there is no drill 'sand': pay, " in err

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ...base.errors import Code, Refusal
 from ...wire import WireError
+from . import selling
 from .drills import DRILLS, SHOP, Drill
 from .files import ChannelFile
 from .ground import Drive, Failed, Ground
@@ -25,10 +26,20 @@ class Result(NamedTuple):
 def conform(file: ChannelFile, only: str | None = None) -> list[Result]:
     """Results of all drills, or of the one called `only`; Refusal NOT_FOUND when there is none of that name."""
     drills = [drill for drill in drills_of(file) if only in (None, drill.name)]
-    if not drills:
-        raise Refusal(Code.NOT_FOUND, f"there is no drill {only!r}: " + ", ".join(drill.name for drill in drills_of(file)))
-    with Ground(file) as ground:
-        return [_driven(ground, number, drill) for number, drill in enumerate(drills)]
+    sells = only in (None, selling.NAME) and "pay" in file.doc.get("operations", {})
+    if not drills and not sells:
+        known = [*(drill.name for drill in drills_of(file)), selling.NAME]
+        raise Refusal(Code.NOT_FOUND, f"there is no drill {only!r}: {', '.join(known)}")
+    results = []
+    if drills:
+        with Ground(file) as ground:
+            results = [_driven(ground, number, drill) for number, drill in enumerate(drills)]
+    return [*results, _sold(file)] if sells else results
+
+
+def _sold(file: ChannelFile) -> Result:
+    steps, why, took_s = selling.sold(file)
+    return Result(selling.NAME, "FAILS" if why else "holds", " → ".join(steps), took_s, why)
 
 
 def drills_of(file: ChannelFile) -> list[Drill]:

@@ -125,7 +125,7 @@ def forged_answer(drive: Drive) -> None:
     signed = [name for name in ("query", "pay", "charge", "send") if drive.sends(name) and drive.channel.operations[name].checks]
     name = next((name for name in signed if first or name != "query"), None)
     if name is None:
-        return drive.step("no answer is signed: TLS alone vouches for it")
+        return drive.step("no answer to these is signed: TLS alone vouches for it")
     if name == "query":
         pay(drive) if first == "pay" else charge(drive)
     drive.ground.fault("forged_answer", operation=name)

@@ -4,6 +4,7 @@ its notices. Nothing outside this machine is asked, and no secret of a real prov
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -57,7 +58,7 @@ class Ground:
         self.heard: list[Heard] = []
 
     def __enter__(self) -> "Ground":
-        port = ports.free_base(HOST, 22_700, (0, 1, 2))
+        port = ports.free_base(HOST, ports_from(), (0, 1, 2))
         self.url, self.api = f"http://{HOST}:{port + 2}", f"http://{HOST}:{port}"
         for reference in self.file.doc.get("secrets", {}).values():
             os.environ.pop(reference.get("env", ""), None)         # a provider's own keys have no business here
@@ -254,6 +255,11 @@ def facts_now(ground: Ground, mark: str) -> dict[str, Any]:
         facts[key_of(name, kind)] = value
     return {**facts, "notice_url": f"{ground.api}/v1/notices/{ground.channel.id}", "settings.sandbox_url": ground.url,
             "settings.public_url": ground.api, "contract.period_unit": "month", "contract.period_count": 1}
+
+
+def ports_from() -> int:
+    """Somewhere else each time: several may be driven at once, and between looking and listening a port can be taken."""
+    return random.randrange(22_700, 30_000, 10)
 
 
 def waited(look: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:

@@ -118,7 +118,7 @@ zone: Asia/Shanghai                                    # ← the zone of times t
 {blocks}answers: json                                          # ← json, form, xml
 take: {{error_code: code, reason: message}}              # ← where an answer says why not
 judge:                                                 # what every answer may say, after what an operation says of its own
-{absent}  - {{http: 200, exists: code, then: failed}}            # ← refused, for good; a page without a code, a 5xx, a time-out never are
+{absent}  - {{http: 200, exists: code, then: failed}}            # ← refused, for good; what has no code never is
   - {{http: 400..499, then: failed}}
 operations:
 '''

@@ -25,8 +25,8 @@ PORTS_FROM = 21_700
 class Stage:
     """`with Stage() as stage:` everything runs; `api`, `sandbox` are their addresses, `key` an API key's text."""
 
-    def __init__(self, verbose: bool):
-        self._verbose = verbose
+    def __init__(self, verbose: bool, ports_from: int = PORTS_FROM):
+        self._verbose, self._ports_from = verbose, ports_from
         self.folder = Path(tempfile.mkdtemp(prefix="salewright-demo-"))
         self.log = self.folder / "processes.log"
 
@@ -34,7 +34,7 @@ class Stage:
         from ..ready import make_ready
 
         here = [role for role in roles.TABLE if role.is_here() and role.name != "console"]
-        base = ports.free_base(HOST, PORTS_FROM, tuple(r.port_offset for r in here if r.port_offset is not None))
+        base = ports.free_base(HOST, self._ports_from, tuple(r.port_offset for r in here if r.port_offset is not None))
         for name in [n for n in os.environ if n.startswith("SALEWRIGHT_")]:
             del os.environ[name]
         os.environ.update(SALEWRIGHT_DATA_DIR=str(self.folder / "var"), SALEWRIGHT_PORT=str(base), SALEWRIGHT_HOST=HOST,
