@@ -18,8 +18,8 @@ def calendar(now_ms: int, lines: list[str]) -> list[dict[str, Any]]:
     rows = store.query(
         store.trade, f"SELECT (paid_until_ms + ?) / {DAY_MS}, COUNT(*), SUM(CASE WHEN state = 'active' THEN 0 ELSE 1 END) "
                      f"FROM contract WHERE next_at_ms <= ? AND paid_until_ms <= ? AND state IN ('active', 'overdue', 'suspended'){more} "
-                     f"GROUP BY (paid_until_ms + ?) / {DAY_MS} ORDER BY 1",
-        [shift_ms, now_ms + DAYS * DAY_MS, now_ms + DAYS * DAY_MS, *params, shift_ms])
+                     "GROUP BY 1 ORDER BY 1",
+        [shift_ms, now_ms + DAYS * DAY_MS, now_ms + DAYS * DAY_MS, *params])
     return [{"day": clock.to_datetime(int(day) * DAY_MS).strftime("%Y-%m-%d"), "due": int(due), "overdue": int(late)}
             for day, due, late in rows]
 
