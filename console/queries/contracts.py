@@ -17,7 +17,8 @@ def calendar(now_ms: int, lines: list[str]) -> list[dict[str, Any]]:
     shift_ms = int(clock.to_datetime(now_ms).astimezone(clock.zone(settings.timezone())).utcoffset().total_seconds() * 1000)
     rows = store.query(
         store.trade, f"SELECT (paid_until_ms + ?) / {DAY_MS}, COUNT(*), SUM(CASE WHEN state = 'active' THEN 0 ELSE 1 END) "
-                     f"FROM contract WHERE next_at_ms <= ? AND paid_until_ms <= ? AND state IN ('active', 'overdue', 'suspended'){more} "
+                     "FROM contract WHERE next_at_ms <= ? AND paid_until_ms <= ? AND "
+                     f"state IN ('active', 'overdue', 'suspended'){more} "
                      "GROUP BY 1 ORDER BY 1",
         [shift_ms, now_ms + DAYS * DAY_MS, now_ms + DAYS * DAY_MS, *params])
     return [{"day": clock.to_datetime(int(day) * DAY_MS).strftime("%Y-%m-%d"), "due": int(due), "overdue": int(late)}
