@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any, Callable, NamedTuple
 from urllib.parse import quote, unquote
 
+from cryptography import x509
+
 from ..base import clock, money
 from . import codecs
 from .model import Unreadable
@@ -152,6 +154,14 @@ def _digest(word: str) -> Cast:
     return Cast(word, "text", lambda v, _: hashlib.new(word, as_bytes(as_text(v))).hexdigest())
 
 
+def _serial(value: Any, _: Setting) -> str:
+    """The serial number of a certificate in PEM, in upper-case hex: some want to be told which certificate we sign with."""
+    try:
+        return f"{x509.load_pem_x509_certificate(as_bytes(as_text(value))).serial_number:X}"
+    except ValueError:
+        raise Unreadable("a certificate in PEM was expected") from None
+
+
 def _read_base64(raw: Any, setting: Setting) -> str:
     return codecs.decode_bytes(read_text(raw, setting), "base64").decode("utf-8", "surrogateescape")
 
@@ -170,6 +180,7 @@ _TABLE = {cast.word: cast for cast in (
     Cast("lower", "text", lambda v, _: as_text(v).lower(), lambda v, s: read_text(v, s).lower()),
     Cast("url", "text", lambda v, _: quote(as_text(v), safe=""), lambda v, s: unquote(read_text(v, s))),
     Cast("base64", "text", lambda v, _: base64.b64encode(as_bytes(as_text(v))).decode(), _read_base64),
+    Cast("serial", "text", _serial),
     _digest("md5"), _digest("sha1"), _digest("sha256"),
     Cast("crc32", "text", lambda v, _: zlib.crc32(as_bytes(as_text(v)))),
 )}

@@ -258,7 +258,7 @@ def unpacked(file: File, raw: bytes) -> bytes:
             inside = _unzipped(raw, file.member)
         else:
             return raw
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError):
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, UnicodeDecodeError):
         raise Unreadable(f"it is no {file.unpack} archive that can be read") from None
     if len(inside) > UNPACKED_BYTES_MAX:
         raise Unreadable(f"it is larger than {UNPACKED_BYTES_MAX} bytes")

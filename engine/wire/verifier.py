@@ -18,6 +18,9 @@ from .secrets import SecretBox, SecretSource
 def check_verify(spec: Mapping[str, Any]) -> list[tuple[Path, str]]:
     """What is wrong with a stand-alone `verify:` block that brings its own `secrets:` and `constants:`."""
     draft = Draft.of(spec)
+    for name, reference in spec.get("secrets", {}).items():
+        if "fetch" in reference or "linked" in reference:
+            draft.problem(("secrets", name), "only a channel's keyrings are fetched: keep this one in a place of ours")
     compile_checks(draft, spec, VERIFY, ())
     return draft.problems
 

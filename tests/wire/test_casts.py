@@ -6,10 +6,13 @@ import zlib
 from decimal import Decimal
 
 import pytest
+from cryptography import x509
 from hypothesis import given, strategies as st
 
 from engine.wire.casts import Setting, as_text, cast_named
 from engine.wire.model import Unreadable
+
+from .authority import Authority
 
 AT_MS = 1554208460_000       # 2019-04-02 20:34:20 in Shanghai
 CNY = Setting("CNY", "Asia/Shanghai", AT_MS)
@@ -90,3 +93,11 @@ def test_times_come_back(at_s, word, zone):
 def test_texts_come_back(text, word):
     cast = cast_named(word)
     assert cast.read(cast.write(text, CNY), CNY) == text
+
+
+def test_the_serial_number_of_a_certificate():
+    authority = Authority()
+    pem = authority.certify("shop.example", authority.key.public_key())
+    assert cast_named("serial").write(pem, CNY) == f"{x509.load_pem_x509_certificate(pem.encode()).serial_number:X}"
+    with pytest.raises(Unreadable):
+        cast_named("serial").write("no certificate", CNY)

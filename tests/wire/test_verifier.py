@@ -107,3 +107,8 @@ def test_a_wrong_block():
     assert {path for path, _ in check_verify(wrong)} == {("fresh", "at"), ("hmac_sha256",)}
     with pytest.raises(WireError):
         compile_verifier(wrong, Given({}))
+
+
+def test_a_keyring_that_only_a_channel_can_fetch():
+    wrong = {**BY_HMAC, "secrets": {**BY_HMAC["secrets"], "ring": {"as": "keyring", "linked": {"hosts": ["a.example"], "name": "a"}}}}
+    assert {path for path, _ in check_verify(wrong)} == {("secrets", "ring")}
