@@ -18,7 +18,7 @@ from .base.errors import Code, Refusal
 from .config.live import live
 from .deliver import entitlements
 from .flow import outbox
-from .pay import channels, contracts, payments
+from .pay import channels, contracts, limits, payments
 from .pay.contracts import CONTRACT, LIVE, PERIOD
 from .runs import context_of_order, hooks
 from .steps.context import SaleContext, base_facts
@@ -199,6 +199,7 @@ def _intend(no: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | 
                 raise RuntimeError(f"{period['no']} is {period['state']} while {attempt['no']} may still succeed")
             # What the buyer was given to sign with: nothing can be paid by it.
             store.move(payments.PAYMENT, attempt["no"], "closed", "signed: now it is deducted", row=attempt, ask_at_ms=None)
+            limits.give_back(attempt)
         payment = payments.create(order["no"], order["payable_minor"], order["currency"], kind="channel",
                                   ref=contract["channel_id"], state="created", cause=f"period {period['n']} of {no}",
                                   expires_at_ms=order["expires_at_ms"])
