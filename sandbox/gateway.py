@@ -47,8 +47,8 @@ class Gateway:
             "close": self._close, "cancel": self._cancel, "refund": self._refund, "refund_query": self._refund_query,
             "sign": self._sign, "contract_query": self._contract_query, "unsign": self._unsign, "withhold": self._withhold,
             "announce": self._announce, "send": self._send, "charge": self._charge, "invoice": self._invoice,
-
-            "statement": self._statement, "red_invoice": self._invoice, "invoice_query": self._invoice_query, "deliver": self._deliver,
+            "statement": self._statement, "red_invoice": self._invoice, "invoice_query": self._invoice_query,
+            "deliver": self._deliver,
         }
 
     def handle(self, side: Side, call: Call, pay_soon: bool = True) -> Ended:
