@@ -15,6 +15,7 @@ def shop(database):
     clock.set_to(None)
 
 
+@pytest.mark.slow
 def test_sixty_contracts_for_two_years(shop):
     found = months.live_through(60, 24, failing=0.05)
     assert found["wrong"] == []
