@@ -20,7 +20,8 @@ class Refused(Exception):
 class Apart:
     def __init__(self, script: str) -> None:
         assert STAMP.exists(), "the SDKs that need an environment of their own are not installed: `make setup-test` does it"
-        self.process = subprocess.Popen([PYTHON, HERE / script], text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen([PYTHON, HERE / script], text=True, bufsize=1,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def __call__(self, question: str, **given: Any) -> Any:
         """The answer as JSON; Refused for what the SDK raises."""

@@ -27,8 +27,8 @@ from .certificates import certificate
 from .channels import channel, heard, refused, said
 
 SERIAL, APIV3, MCHID = "623DFCD5354E06BC", "a" * 32, "600000000000001"
-MERCHANT = {"mchid": MCHID, "serial": "4E4BD31B2D0D9AE1", "private_key": OURS["private_key"], "certs": {SERIAL: THEIRS["public_key"]},
-            "encrypt_key": APIV3}
+MERCHANT = {"mchid": MCHID, "serial": "4E4BD31B2D0D9AE1", "private_key": OURS["private_key"],
+            "certs": {SERIAL: THEIRS["public_key"]}, "encrypt_key": APIV3}
 FACTS = facts(payment__expires_at_ms=AT_MS, refund__no="R1", refund__amount_minor=300, refund__reason="不想要了 & <b>",
               client__ip="203.0.113.7", order__title="周卡 & 100% <b>\"'+/=?")
 OPERATIONS = ("pay", "query", "close", "refund", "refund_query")

@@ -179,7 +179,8 @@ CALLS: list[tuple[str, Callable[[WeChatPay], Any]]] = [
     ("pay", lambda pay: pay.pay(description="周卡", out_trade_no="P1", amount={"total": 990, "currency": "CNY"})),
     ("query", lambda pay: pay.query(out_trade_no="P1")),
     ("close", lambda pay: pay.close(out_trade_no="P1")),
-    ("refund", lambda pay: pay.refund(out_refund_no="R1", out_trade_no="P1", amount={"refund": 300, "total": 990, "currency": "CNY"})),
+    ("refund", lambda pay: pay.refund(out_refund_no="R1", out_trade_no="P1",
+                                      amount={"refund": 300, "total": 990, "currency": "CNY"})),
     ("refund_query", lambda pay: pay.query_refund(out_refund_no="R1"))]
 
 

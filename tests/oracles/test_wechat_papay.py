@@ -25,7 +25,7 @@ from .conftest import NpmError
 KEY = "192006250b4c09247ec02edce69f6a2d"
 IDS = {"appid": "wx2421b1c4370ec43b", "mch_id": "10000100"}
 OK = {"return_code": "SUCCESS", "result_code": "SUCCESS"}
-FACTS = facts(payment__expires_at_ms=AT_MS, client__ip="123.12.12.123", buyer__id="b1", contract__no="C1", contract__channel_no="W1",
+FACTS = facts(payment__expires_at_ms=AT_MS, buyer__id="b1", contract__no="C1", contract__channel_no="W1",
               contract__reason="不再需要", refund__no="R1", refund__amount_minor=300, refund__reason="不想要了 & <b>",
               order__title="周卡 & 100% <b>\"'+/=?")
 OPERATIONS = ("pay_and_sign", "withhold", "query", "withhold_query", "close", "contract_query", "unsign", "refund", "refund_query")
@@ -84,8 +84,8 @@ def test_a_contract_page_that_others_signed():
     assert request.url.startswith("https://api.mch.weixin.qq.com/papay/entrustweb?")
 
 
-CONTRACT = {"contract_id": "201509160000028648", "plan_id": "123", "openid": "oHZx6uMbIG46UXQ3SKxVYEgw1LZs", "request_serial": "1000",
-            "contract_code": "1023658866", "contract_display_account": "test", "contract_state": "1",
+CONTRACT = {"contract_id": "201509160000028648", "plan_id": "123", "openid": "oHZx6uMbIG46UXQ3SKxVYEgw1LZs",
+            "request_serial": "1000", "contract_code": "1023658866", "contract_display_account": "test", "contract_state": "1",
             "contract_signed_time": "1438141845", "contract_expired_time": "1453953047", "contract_terminated_time": "1438157486",
             "contract_termination_mode": "3", "contract_termination_remark": "delete ...."}
 PAID = {"return_msg": "OK", "device_info": "1000", "openid": "oUpF8uN95-Ptaags6E_roPHg7AG0", "is_subscribe": "Y",
@@ -97,7 +97,8 @@ PAID = {"return_msg": "OK", "device_info": "1000", "openid": "oUpF8uN95-Ptaags6E
 @pytest.mark.parametrize("operation, given, answer, sign, state", [
     ("contract_query", {"contract.no": "1023658866"}, CONTRACT, "35B3B9261A6A4E75BFB560FE0D6EA8CE", "ended"),
     ("withhold_query", {"payment.no": "1415757673"}, PAID, "9C2A03FD2D080D1B9618946C73C7608D", "succeeded"),
-    ("unsign", {"contract.no": "1", "contract.reason": "x"}, {"contract_id": "100005698"}, "D1F898877B9FC523A6F2FC993BE5B78F", "ended"),
+    ("unsign", {"contract.no": "1", "contract.reason": "x"}, {"contract_id": "100005698"},
+     "D1F898877B9FC523A6F2FC993BE5B78F", "ended"),
     ("withhold", FACTS, {"return_msg": "OK", "nonce_str": "IITRi8Iabbblz1Jc"}, "1D001A3A187A984976FDB371813F898F", "pending"),
 ])
 def test_answers_that_others_signed(operation, given, answer, sign, state):
@@ -168,7 +169,8 @@ def believed(npm: Any, body: bytes, kind: str = "middleware_pay", **how: Any) ->
                       "payer": "o1", "merchant": "10000100", "state": "succeeded"}),
     ("withheld", NOTICE, {"payment_no": "P1", "channel_no": "T1", "amount_minor": 990, "currency": "CNY", "paid_at_ms": AT_MS,
                           "payer": "o1", "merchant": "10000100", "state": "succeeded"}),
-    ("contract", CHANGE, {"contract_no": "C1", "channel_contract_no": "W1", "payer": "o1", "merchant": "10000100", "state": "signed"}),
+    ("contract", CHANGE, {"contract_no": "C1", "channel_contract_no": "W1", "payer": "o1", "merchant": "10000100",
+                          "state": "signed"}),
 ])
 def test_they_and_we_believe_the_same_notice(event, fields, expected, npm):
     body = xml({**fields, "sign": npm("tenpay", "_getSign", fields, "MD5", **sdk())})
@@ -206,15 +208,16 @@ def sealed(key: str = KEY, mch_id: str = "10000100", **inner: str) -> bytes:
     """A refund's notice: nothing of it is signed, its part `req_info` is sealed."""
     plain = codecs.write_xml({**INNER, **inner}, str, "root")
     raw = crypto.seal("aes_ecb", hashlib.md5(key.encode()).hexdigest().encode(), plain)
-    return xml({"return_code": "SUCCESS", **IDS, "mch_id": mch_id, "nonce_str": NONCE, "req_info": codecs.encode_bytes(raw, "base64")})
+    return xml({"return_code": "SUCCESS", **IDS, "mch_id": mch_id, "nonce_str": NONCE,
+                "req_info": codecs.encode_bytes(raw, "base64")})
 
 
 def test_they_and_we_open_the_same_refund_notice(npm):
     theirs = believed(npm, sealed(), "middleware_refund")["req_info"]
     ours, = heard(papay(), "refunded", sealed())
     assert theirs == INNER
-    assert ours.fields == {"merchant": "10000100", "payment_no": "P1", "refund_no": "R1", "channel_refund_no": "50", "amount_minor": 300,
-                           "refunded_at_ms": AT_MS, "state": "succeeded"}
+    assert ours.fields == {"merchant": "10000100", "payment_no": "P1", "refund_no": "R1", "channel_refund_no": "50",
+                           "amount_minor": 300, "refunded_at_ms": AT_MS, "state": "succeeded"}
     assert ours.dedupe_key == "refunded:50:SUCCESS"
 
 
