@@ -141,11 +141,11 @@ def test_a_first_deduction_that_fails_leaves_the_order_to_be_paid_or_closed(club
 
 def test_a_first_deduction_that_nobody_knows_of_is_asked_for(club):
     contract = club.ordered(channel="signet")
-    club.outside.answers["signet", "withhold"], club.outside.answers["signet", "query"] = SILENT, SILENT
+    club.outside.answers["signet", "withhold"], club.outside.answers["signet", "withhold_query"] = SILENT, SILENT
     club.say(contract)
     club.shop.work()
     assert club.periods(contract)[0]["state"] == "deducting"
-    club.outside.answers["signet", "query"] = Outcome("succeeded", {"state": "succeeded", "channel_no": "W1"}, sent=True)
+    club.outside.answers["signet", "withhold_query"] = Outcome("succeeded", {"state": "succeeded", "channel_no": "W1"}, sent=True)
     club.days(0.01)
     assert club.now(contract)["state"] == "active" and len(club.outside.asked("signet", "withhold")) == 1
 

@@ -35,7 +35,7 @@ def test_what_every_channel_may_refer_to(monkeypatch):
 
 def test_no_call_is_made_inside_a_transaction(database, monkeypatch):
     """The wire itself refuses, whoever tries."""
-    monkeypatch.setattr(wire.operating, "_inside_transaction", store.in_transaction)
+    monkeypatch.setattr(wire.sending, "_inside_transaction", store.in_transaction)
     counter = wire.load({"id": "counter", "role": "pay", "currency": "CNY", "base": "https://counter.example",
                          "operations": {
         "query": {"get": "/pay/{payment.no}", "judge": [{"http": 200, "then": "pending"}]}}})
