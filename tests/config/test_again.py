@@ -25,7 +25,9 @@ from engine.config.vocabulary import Vocabulary
 from tests.config.comparing import said
 from tests.config.words import STEPS
 
-SAMPLE = documents(Path(__file__).parents[2])
+# Channels without their examples, nine tenths of the sample's text, which none of these checks runs.
+SAMPLE = {path: text.partition("\nexamples:")[0] + "\n" if path.startswith("channels/") else text
+          for path, text in documents(Path(__file__).parents[2]).items()}
 WORDS = Vocabulary(STEPS)
 Files = Mapping[str, str]
 
