@@ -28,7 +28,13 @@ GOOD = {
     "work_orders.finish": {"worker": "w", "result": {"anything": {"deep": [None]}}},
     "charges.registered": {"partner_order_no": "1", "scene": "a", "items": [{"sku": "b/c"}], "buyer": {"id": "b"}},
     "charges.unregistered": {"partner_order_no": "1", "scene": "a", "items": [{"sku": "b/c"}], "phone": "138"},
+    "charges.refund": {"reason": "r"},
     "pools.top_up": {"unit": "money", "amount": 100},
+    "contracts.sign": {"scene": "a", "sku": "b/c", "quantity": 1, "buyer": {"id": "b"}, "channel": "c", "sign": "first",
+                       "client": {"ip": "::1"}, "fields": {"x": [1]}, "coupons": ["five"], "lang": "en"},
+    "contracts.terminate": {"reason": "r"},
+    "contracts.price": {"price_minor": 2900},
+    "contracts.consent": {"price_minor": 2900, "agrees": True},
 }
 ODD = [None, True, 0, -1, 1.0, 2 ** 63, "", "x" * 2000, "a b", "line\n", "\0", "a/b", "13800000000\n", [], [1], {}, {"id": 1}]
 

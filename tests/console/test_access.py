@@ -358,7 +358,7 @@ def test_a_reset_password_is_shown_once_and_ends_sessions(bare, visit):
 
 
 def test_roles_add_up_and_unknown_ones_give_nothing():
-    assert roles.abilities_of(["editor", "finance", "gone"]) == {"draft.write", "pool.top_up", "buyer.reveal"}
+    assert roles.abilities_of(["editor", "finance", "gone"]) == {"draft.write", "pool.top_up", "buyer.reveal", "charge.return"}
     assert roles.abilities_of([]) == frozenset()
     assert set().union(*(role.abilities for role in roles.ROLES.values())) == set(roles.ABILITIES)
 
