@@ -6,17 +6,44 @@ behind all other threads. Measured at 16 clients and 8 threads: with two turns 1
 from __future__ import annotations
 
 import threading
+from collections import deque
 from contextlib import contextmanager
 from typing import Iterator
 
-_turns: threading.Semaphore | None = None
+
+class _Turns:
+    """So many turns, handed on in the order they were asked for. (A semaphore lets whoever has just released it take it
+    again before the one it woke: at 16 clients some waited for 0.4 s.)"""
+
+    def __init__(self, count: int):
+        self._lock, self._free, self._waiting = threading.Lock(), count, deque[threading.Lock]()
+
+    def acquire(self) -> None:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            mine = threading.Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        mine.acquire()
+
+    def release(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+
+_turns: _Turns | None = None
 _mine = threading.local()
 
 
 def limit(count: int) -> None:
     """From now on so many at once; 0 for no limit. Once per process, before it serves."""
     global _turns
-    _turns = threading.Semaphore(count) if count else None
+    _turns = _Turns(count) if count else None
 
 
 @contextmanager
@@ -26,12 +53,13 @@ def taken() -> Iterator[None]:
     if turns is None:
         yield
         return
-    with turns:
-        _mine.turns = turns
-        try:
-            yield
-        finally:
-            _mine.turns = None
+    turns.acquire()
+    _mine.turns = turns
+    try:
+        yield
+    finally:
+        _mine.turns = None
+        turns.release()
 
 
 @contextmanager

@@ -83,3 +83,19 @@ def test_without_a_limit_nobody_waits():
 
     at_once(work, range(8))
     assert room.most > 2
+
+
+def test_turns_are_had_in_the_order_they_were_asked_for(two_turns):
+    """Whoever gives one back and asks again stands behind those who wait."""
+    had: list[int] = []
+
+    def greedy(n: int) -> None:
+        for _ in range(50):
+            with turn.taken():
+                had.append(n)
+                time.sleep(0.0005)
+
+    at_once(greedy, range(6))
+    for n in range(6):
+        places = [place for place, who in enumerate(had) if who == n]
+        assert max(b - a for a, b in zip(places, places[1:])) <= 12, n
