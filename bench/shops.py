@@ -58,7 +58,7 @@ class EngineShop:
         self._facts = facts = order["facts"]
         self._buyers = itertools.cycle(facts["buyers"])
         self._key = f"Authorization: Bearer {facts['key']}\r\n"
-        os.environ["SALEWRIGHT_SECRETS_DIR"] = order["secrets"]
+        self._secrets = os.environ["SALEWRIGHT_SECRETS_DIR"] = order["secrets"]
         self._side = Side(facts["channel_file"], f"http://127.0.0.1:{order['port'] + 2}")
         self._event = facts["event"]
         self._placed: list[dict[str, Any]] = []
@@ -75,6 +75,7 @@ class EngineShop:
         self._placed.append(json.loads(expect(201, *answer))["payment"])
 
     def sign(self) -> list[bytes]:
+        os.environ["SALEWRIGHT_SECRETS_DIR"] = self._secrets       # of several installations, each has its own keys
         placed, self._placed = self._placed, []
         return [self._notice(payment) for payment in placed]
 
