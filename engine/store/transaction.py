@@ -33,6 +33,7 @@ class Transaction:
         self.db = db
         self._rows: dict[Any, list[dict]] = {}
         self._after: list[Callable[[], None]] = []
+        self.pipeline_failed = False
 
     def later(self, table: type[peewee.Model], row: dict[str, Any]) -> None:
         self._rows.setdefault(table, []).append(row)
@@ -51,8 +52,10 @@ class Transaction:
         if len(self._rows) < 2 or self.db.is_sqlite:
             self._write_staged()
             return
+        self.pipeline_failed = True
         with peewee.__exception_wrapper__, self.db.database.connection().pipeline():
             self._write_staged()
+        self.pipeline_failed = False
 
     def _write_staged(self) -> None:
         while self._rows:
@@ -113,6 +116,8 @@ class transaction:
             self._finish(kind, error, traceback)
         finally:
             thread_state().tx = None
+            if self._tx.pipeline_failed:       # psycopg then believes that statements are prepared which never were
+                close_quietly(self._db.database)
             self._leave()
         if kind is None:
             counts.commits += 1

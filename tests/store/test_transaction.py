@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 
 import peewee
 import pytest
@@ -109,6 +110,21 @@ def test_who_must_read_it_earlier_flushes(database):
         assert len(store.many(OrderDetail)) == 1 and tx.staged(OrderDetail) == []
         tx.later(OrderDetail, detail())
     assert len(store.many(OrderDetail)) == 2
+
+
+def test_after_a_broken_rule_among_the_staged_the_same_statements_go_on(database):
+    """Statements are prepared when they were asked often enough: a pipeline that fails meanwhile must not leave the
+    connection believing in one that the server never saw."""
+    for n in range(120):
+        broken = n % 3 == 0
+        with pytest.raises(peewee.IntegrityError) if broken else nullcontext():
+            with store.transaction() as tx:
+                for _ in range(1 + n // 12):
+                    tx.later(OrderDetail, detail())
+                tx.later(PurchaseCount, count(key=f"k{n}"))
+                if broken:
+                    tx.later(PurchaseCount, count(key=f"k{n}"))
+    assert len(store.many(PurchaseCount)) == 80
 
 
 def test_a_broken_rule_among_the_staged_undoes_all(database):

@@ -85,11 +85,12 @@ def test_an_idle_second_costs_less_than_two_statements(lite, crew):
     swept.once(5.0)
     wait_until(lambda: not crew._in_hand and not crew._may_be_more, "a quiet crew")
     time.sleep(0.1)
-    store.counts.reset()
+    store.counts.reset(record=True)
     swept.once(5.0)
     wait_until(lambda: not crew._in_hand and not crew._may_be_more, "a quiet crew")
     time.sleep(0.1)
-    assert store.counts.statements / 5.0 <= 2.2 and store.counts.commits <= 2
+    of_the_sweep = [sql for sql in store.counts.log if '"live_release"' not in sql]    # another thread's, by the clock
+    assert len(of_the_sweep) / 5.0 <= 2.2 and store.counts.commits <= 2
 
 
 def test_unpaid_orders_and_quotes_expire(api):
