@@ -38,6 +38,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\
                         "|\r(?!\n)")
 _BACKUP = re.compile(r"\..*|.*~|#.*#|.*\.(?:bak|orig|sw[a-p]|tmp)", re.DOTALL)
 _COLON = "a colon and a space begin a value, and here none can begin: quote the text, or mend the indentation"
+_TOO_DEEP = f"more than {DEPTH_MAX} mappings and lists inside one another"
 _HINTS = {                     # the parser's sentence (libyaml's, PyYAML's own) → what a person should do about it
     "mapping values are not allowed in this context": _COLON,
     "mapping values are not allowed here": _COLON,
@@ -153,7 +154,7 @@ class _Composer:
 
     def deeper(self, event: Any, depth: int) -> int:
         if depth > DEPTH_MAX:
-            self.stop(event, "depth", f"more than {DEPTH_MAX} mappings and lists inside one another")
+            self.stop(event, "depth", _TOO_DEEP)
         self.deepest = max(self.deepest, depth)
         return depth
 
@@ -292,6 +293,8 @@ def _syntax_problem(error: yaml.YAMLError, text: str, name: str) -> Problem:
         column = line.index("\t") + 1
         return Problem(name, mark.line + 1, column, "tab", "a tab can't indent YAML: use spaces")
     problem = error.problem or str(error)
+    if "nesting depth" in problem:             # libyaml reads ahead and has a limit of its own, far beyond ours
+        return Problem(name, mark.line + 1, mark.column + 1, "depth", _TOO_DEEP)
     found = shown(line[mark.column]) if "cannot start" in problem and mark.column < len(line) else None
     return Problem(name, mark.line + 1, mark.column + 1, "syntax", _HINTS.get(problem, problem), found)
 
