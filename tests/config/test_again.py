@@ -7,7 +7,6 @@ from __future__ import annotations
 import dataclasses
 import gc
 import re
-from pathlib import Path
 from typing import Any, Callable, Mapping
 
 import pytest
@@ -18,16 +17,15 @@ from engine.config import check as room
 from engine.config import live as living
 from engine.config import releases
 from engine.config.catalog import Catalog, Scene
-from engine.config.check import CheckResult, check, documents
+from engine.config.check import CheckResult, check
 from engine.config.kept import Memory
 from engine.config.live import Live
 from engine.config.vocabulary import Vocabulary
 from tests.config.comparing import said
 from tests.config.words import STEPS
+from tests.support.catalogue import sample
 
-# Channels without their examples, nine tenths of the sample's text, which none of these checks runs.
-SAMPLE = {path: text.partition("\nexamples:")[0] + "\n" if path.startswith("channels/") else text
-          for path, text in documents(Path(__file__).parents[2]).items()}
+SAMPLE = sample()
 WORDS = Vocabulary(STEPS)
 Files = Mapping[str, str]
 

@@ -16,10 +16,9 @@ from urllib.parse import urlsplit
 from engine import startup, store
 from engine.api import keys as api_keys
 from engine.audit import invariants
-from engine.cli import roles
-from engine.cli.catalogue import catalogue_files
 from engine.config import releases
 from engine.config.live import live
+from tests.support.catalogue import sample
 from tests.support.processes import LOOPBACK, Process, Processes, free_ports
 from tests.support.waiting import wait_until
 
@@ -35,7 +34,7 @@ class Machine:
         self.env = {"SALEWRIGHT_PORT": str(self.port), "SALEWRIGHT_SWEEP_EVERY_S": "1", "SALEWRIGHT_JOB_LEASE_S": "2",
                     "SALEWRIGHT_CALL_LEASE_S": "2", "SALEWRIGHT_LOG_LEVEL": "WARNING"}
         self.crashed = folder / "crashed"
-        releases.publish(dict(files or catalogue_files(roles.ROOT)), "tests", "tests", startup.vocabulary(), base_no=0)
+        releases.publish(dict(files or sample()), "tests", "tests", startup.vocabulary(), base_no=0)
         startup.start("tests")
         self.key = api_keys.create("tests", api_keys.SCOPES)
         self.api: Process | None = None

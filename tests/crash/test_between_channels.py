@@ -4,9 +4,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from engine.cli import roles
-from engine.cli.catalogue import catalogue_files
 from tests.crash.machine import QR_CHANNEL, QR_SCENE, Machine, count, pieces
+from tests.support.catalogue import sample
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -17,7 +16,7 @@ POINTS = ("pay.called", "pay.outcome_committed")
 
 def with_route() -> dict[str, str]:
     """The sample's catalogue, with a second account at the QR channel and a route to both in its scene."""
-    files = dict(catalogue_files(roles.ROOT))
+    files = sample()
     scene = yaml.safe_load(files[f"scenes/{QR_SCENE}.yaml"])
     scene["pay"]["channels"] = [{"route": ROUTE, "title": {"zh": "扫码", "en": "QR"}, "of": [QR_CHANNEL, SECOND]}]
     del scene["examples"]

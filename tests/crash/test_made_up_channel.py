@@ -10,10 +10,9 @@ import time
 import pytest
 
 from engine import startup
-from engine.cli import roles
-from engine.cli.catalogue import catalogue_files
 from engine.config import releases
 from tests.crash.machine import Machine
+from tests.support.catalogue import sample
 from tests.support.made_up_dialects import made_up
 from tests.support.waiting import wait_until
 
@@ -71,7 +70,7 @@ def test_a_channel_made_up_while_everything_runs_is_sold_through(machine: Machin
     machine.start()
     buyer = machine.buyer()
     pids = [process.pid for process in (machine.api, machine.worker, machine.sandbox)]
-    files = {**catalogue_files(roles.ROOT), **SHOP}
+    files = {**sample(), **SHOP}
     for seed in SEEDS:
         id = f"made-up-{seed}"
         text = made_up(id, random.Random(seed).choice)

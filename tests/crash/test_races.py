@@ -6,12 +6,11 @@ import uuid
 import pytest
 
 from engine.base import clock
-from engine.cli import roles
-from engine.cli.catalogue import catalogue_files
 from engine.config.live import live
 from sandbox import speaking
 from sandbox.side import Side
 from tests.crash.machine import QR_CHANNEL, QR_SCENE, QR_SKU, Machine, count, pieces, request
+from tests.support.catalogue import sample
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -98,7 +97,7 @@ caps: {total: 10}
 
 
 def test_two_hundred_buyers_share_ten_coupons(database, processes, tmp_path):
-    machine = Machine(processes, tmp_path, {**catalogue_files(roles.ROOT), "coupons/last-ten.yaml": COUPON})
+    machine = Machine(processes, tmp_path, {**sample(), "coupons/last-ten.yaml": COUPON})
     machine.start()
     buyers = [machine.buyer(f"b{i}") for i in range(200)]
     orders = machine.together(16, lambda i: machine.place(buyers[i]), 200)

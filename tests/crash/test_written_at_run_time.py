@@ -7,10 +7,9 @@ import time
 import pytest
 
 from engine import startup
-from engine.cli import roles
-from engine.cli.catalogue import catalogue_files
 from engine.config import releases
 from tests.crash.machine import QR_CHANNEL, Machine
+from tests.support.catalogue import sample
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +101,7 @@ def publish(files: dict[str, str], note: str) -> int:
 def test_a_new_product_coupon_line_and_scene_sell_within_two_seconds(machine: Machine):
     machine.start()
     buyer = machine.buyer()
-    files = {**catalogue_files(roles.ROOT), **FILES}
+    files = {**sample(), **FILES}
     assert machine.ask("GET", "/v1/scenes/night-gate")[0] == 404
     with Asking(machine, buyer) as asking:
         publish(files, "the night")
@@ -133,7 +132,7 @@ def test_a_new_product_coupon_line_and_scene_sell_within_two_seconds(machine: Ma
 def test_a_broken_release_is_refused_and_the_old_one_serves(machine: Machine):
     machine.start()
     buyer = machine.buyer()
-    broken = {**catalogue_files(roles.ROOT), **FILES, "scenes/night-gate.yaml": FILES["scenes/night-gate.yaml"].replace(
+    broken = {**sample(), **FILES, "scenes/night-gate.yaml": FILES["scenes/night-gate.yaml"].replace(
         "line: night", "line: nigth")}
     with pytest.raises(Exception, match="check_failed"):
         publish(broken, "a slip")
@@ -145,7 +144,7 @@ def test_an_order_goes_on_under_its_release(machine: Machine):
     """The product is gone from the next release; an order of it is paid and delivered all the same."""
     machine.start()
     buyer = machine.buyer()
-    plain = catalogue_files(roles.ROOT)
+    plain = sample()
     publish({**plain, **FILES}, "the night")
     until = time.monotonic() + 2
     while machine.good("GET", "/v1/scenes")["release"] != 2:

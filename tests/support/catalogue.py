@@ -1,7 +1,12 @@
-"""A small catalogue that the real checker finds sound: one line, one scene, one product, one channel."""
+"""Catalogues for tests. `SMALL`: one line, one scene, one product, one channel, which the real checker finds sound.
+`sample()`: the sample catalogue, without the examples of its channels."""
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
+
+from engine.cli.roles import ROOT
+from engine.config.shelf import documents
 
 SMALL = {
     "merchants/own.yaml": "id: own\ntitle: {zh: 自营, en: Ourselves}\nkind: own\n",
@@ -51,6 +56,18 @@ operations:
     judge: [{http: 200, then: as_taken}]
 """,
 }
+
+
+@lru_cache(maxsize=None)
+def _sample() -> dict[str, str]:
+    return {path: text.partition("\nexamples:")[0] + "\n" if path.startswith("channels/") else text
+            for path, text in documents(ROOT).items()}
+
+
+def sample() -> dict[str, str]:
+    """Nine tenths of the sample's text are examples of channels, which have tests of their own; each process that a test
+    starts would read them."""
+    return dict(_sample())
 
 
 def write(folder: Path, files: dict[str, str] = SMALL) -> Path:
