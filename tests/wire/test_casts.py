@@ -25,7 +25,8 @@ CNY = Setting("CNY", "Asia/Shanghai", AT_MS)
     ("seconds_left", AT_MS + 300_999, 300), ("seconds_left", AT_MS + 10, 1), ("seconds_left", AT_MS - 5000, 1),
     ("text", 5, "5"), ("text", True, "true"), ("text", {"a": 1}, '{"a":1}'), ("int", "12", 12),
     ("upper", "aé", "AÉ"), ("lower", "AB", "ab"), ("url", "a b/é", "a%20b%2F%C3%A9"), ("base64", "é", "w6k="),
-    ("max(3)", "长长长长", "长长长"), ("max(3)", "ab", "ab"),
+    ("max(3)", "长长长长", "长长长"), ("max(3)", "ab", "ab"), ("without(/=&)", "a/b = 周卡 & c", "ab  周卡  c"), ("without(.)", "a", "a"),
+    ("day_max(1)", AT_MS, AT_MS - 86_400_000), ("day_max(2)", AT_MS, AT_MS),
     ("md5", "a", hashlib.md5(b"a").hexdigest()), ("sha1", "a", hashlib.sha1(b"a").hexdigest()),
     ("sha256", "a", hashlib.sha256(b"a").hexdigest()), ("crc32", "a", zlib.crc32(b"a")),
 ])
@@ -70,7 +71,14 @@ def test_major_units_know_their_currency(currency, minor, written):
     assert cast_named("major").read(written, setting) == minor
 
 
-@pytest.mark.parametrize("word", ["fan", "", "max()", "max(0)", "max(-1)", "max(1", "YUAN"])
+def test_the_day_is_that_of_the_zone():
+    ends = 1548946800_000                # 31 January 2019, 23:00 in Shanghai; 15:00 in Greenwich
+    capped = cast_named("day_max(28)").write(ends, CNY)
+    assert cast_named("%Y-%m-%d %H:%M").write(capped, CNY) == "2019-01-28 23:00"
+    assert cast_named("day_max(28)").read(capped, CNY) == capped
+
+
+@pytest.mark.parametrize("word", ["fan", "", "max()", "max(0)", "max(-1)", "max(1", "YUAN", "without()", "without(a", "day_max(29)", "day_max(0)"])
 def test_there_is_no_such_cast(word):
     assert cast_named(word) is None
 
