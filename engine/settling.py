@@ -332,6 +332,9 @@ def apply_refund(refund_no: str, state: str, fields: Mapping[str, Any], cause: s
             store.move(refunds.REFUND, refund_no, "failed", cause, row=refund, error=cause, ask_at_ms=None)
             signal.emit("refund.failed", channel=refund["channel_id"])
             _log.error("refund %s failed at the channel: %s", refund_no, cause, extra={"channel": refund["channel_id"]})
+        elif state == "failed" and refund["state"] == "succeeded":     # the bank sent back what had arrived
+            signal.emit("refund.came_back", channel=refund["channel_id"])
+            _log.error("refund %s came back after it had succeeded: %s", refund_no, cause, extra={"channel": refund["channel_id"]})
         elif state == "unknown" and refund["state"] == "processing":
             store.move(refunds.REFUND, refund_no, "unknown", cause, row=refund, error=cause)
         elif state in ("pending", "accepted") and refund["state"] == "unknown":

@@ -428,6 +428,13 @@ def test_a_refunds_notice(shop, refund):
     assert payment(refund["payment_no"])["refunded_minor"] == 4000
 
 
+def test_a_refund_that_comes_back_after_it_had_arrived_is_cried_out(shop, refund, caplog):
+    settling.apply_refund(refund["no"], "succeeded", {}, "notice", ("wallet", "r1", "refunded"))
+    assert settling.apply_refund(refund["no"], "failed", {}, "account closed", ("wallet", "r2", "refunded")) == "succeeded"
+    assert [r.levelname for r in caplog.records if "came back after it had succeeded: account closed" in r.getMessage()] == ["ERROR"]
+    assert payment(refund["payment_no"])["refunded_minor"] == 4000
+
+
 def test_a_refund_thought_failed_that_did_arrive(shop, refund):
     shop.outside.answers["wallet", "refund"] = Outcome("failed", reason="gateway", sent=True)
     settling.send_refund(refund["no"])

@@ -8,7 +8,8 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 
 # ISO 4217 minor-unit exponents that are not 2.
-_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "OMR": 3, "TND": 3, "JOD": 3}
+_EXPONENTS = {**dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+              **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3)}
 _MAJOR = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,3}0{0,3})?\Z")      # statements write 0.06000
 
 

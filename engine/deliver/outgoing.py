@@ -70,7 +70,7 @@ def send(job: Mapping[str, Any], channel: Any, common: Mapping[str, Any]) -> Non
     row = _taken_up(job)
     if row is None:
         return
-    outcome = wire.operate(channel, row["operation"], {**row["facts"], **common})
+    outcome = wire.operate(channel, row["operation"], _all_facts(row, channel, common))
     crash.point("outgoing.called")
     with store.transaction():
         row = store.one(OutgoingNotice, no=row["no"], lock=True)
@@ -95,6 +95,14 @@ def send(job: Mapping[str, Any], channel: Any, common: Mapping[str, Any]) -> Non
     _log.error("notice %s was not acknowledged: %s", row["no"], reason,
                extra={"channel": row["channel_id"], "order": row["order_no"], "owner": row["owner"]})
     raise outbox.GivenUp(reason)
+
+
+def _all_facts(row: Mapping[str, Any], channel: Any, common: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told. Where the report must name the shop's own numbers of the pieces, the shop is asked for them first."""
+    facts = {**row["facts"], **common}
+    if "shop.item_nos" in wire.needs_facts(channel, row["operation"]):
+        facts["shop.item_nos"] = wire.operate(channel, "query", facts).fields.get("item_nos") or ""
+    return facts
 
 
 def _taken_up(job: Mapping[str, Any]) -> dict[str, Any] | None:

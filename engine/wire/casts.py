@@ -33,6 +33,7 @@ class Cast(NamedTuple):
     takes: str                                              # money | time | text
     write: Callable[[Any, Setting], Any]
     read: Callable[[Any, Setting], Any] | None = None       # None: can't be undone (a digest)
+    gives: str = "text"                                     # what it leaves for the next cast
 
 
 _DIGITS = re.compile(r"[0-9]{1,15}\Z")
@@ -119,6 +120,15 @@ def _count(raw: Any, _: Setting) -> int:
     raise Unreadable("a list was expected")
 
 
+def _each(key: str) -> Cast:
+    """What each entry of a list says under one name."""
+    def read(raw: Any, setting: Setting) -> list[str]:
+        if not isinstance(raw, list) or not all(isinstance(entry, dict) and key in entry for entry in raw):
+            raise Unreadable(f"a list was expected, each entry with {key}")
+        return [read_text(entry[key], setting) for entry in raw]
+    return Cast(f"each({key})", "text", lambda values, _: [{key: value} for value in values], read)
+
+
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?\Z")
 
 
@@ -148,6 +158,19 @@ def _format(pattern: str) -> Cast:
 
 def _shorten(most: int) -> Cast:
     return Cast(f"max({most})", "text", lambda v, _: as_text(v)[:most], read_text)
+
+
+def _without(letters: str) -> Cast:
+    """For senders that refuse some characters in a title."""
+    return Cast(f"without({letters})", "text", lambda v, _: "".join(c for c in as_text(v) if c not in letters), read_text)
+
+
+def _day_max(most: int) -> Cast:
+    """No later day of the month than this: there are plans that can't be due on the 31st."""
+    def write(at_ms: int, setting: Setting) -> int:
+        moment = clock.to_datetime(at_ms).astimezone(clock.zone(setting.zone))
+        return clock.from_datetime(moment.replace(day=min(moment.day, most)))
+    return Cast(f"day_max({most})", "time", write, lambda v, _: v, "time")
 
 
 def _digest(word: str) -> Cast:
@@ -189,14 +212,19 @@ _TABLE["yuan"] = _TABLE["major"]
 WORDS = tuple(_TABLE)
 MONEY_WORDS = ("fen", "yuan", "minor", "major")
 TIME_WORDS = ("unix", "unix_ms", "rfc3339")
-_MAX = re.compile(r"max\(([1-9][0-9]{0,4})\)\Z")
+_WITH_A_VALUE = (
+    (re.compile(r"max\(([1-9][0-9]{0,4})\)\Z"), lambda found: _shorten(int(found))),
+    (re.compile(r"day_max\((2[0-8]|1[0-9]|[1-9])\)\Z"), lambda found: _day_max(int(found))),
+    (re.compile(r"without\(([^()|]+)\)\Z"), lambda found: _without(found)),
+    (re.compile(r"each\((\w+)\)\Z"), lambda found: _each(found)),
+)
 
 
 def cast_named(word: str) -> Cast | None:
-    """The cast of a word of `WORDS`, `max(64)`, or a date pattern such as `%Y%m%d%H%M%S`; None if there is none."""
+    """The cast of a word of `WORDS`, `max(64)`, `without(/&)`, `day_max(28)`, `each(id)`, or a date pattern such as
+    `%Y%m%d%H%M%S`; None if there is none."""
     if word in _TABLE:
         return _TABLE[word]
     if word.startswith("%"):
         return _format(word)
-    match = _MAX.match(word)
-    return _shorten(int(match[1])) if match else None
+    return next((make(match[1]) for pattern, make in _WITH_A_VALUE if (match := pattern.match(word))), None)

@@ -125,8 +125,8 @@ class Draft:
             if cast.takes != wanted:
                 self.problem(path, f"the cast {word!r} takes {cast.takes}, {name!r} is {wanted} here")
             chain.append(cast)
-            wanted = "text"
-        if not chain and wanted in ("money", "time"):
+            wanted = cast.gives
+        if wanted in ("money", "time"):
             how = ":fen} or :yuan}" if wanted == "money" else ":rfc3339}, :unix} or a pattern"
             self.problem(path, f"say how {name!r} is written: {{{name}{how}")
         return tuple(chain)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
 from . import casts, paths
 from .draft import Draft, Path
@@ -65,6 +65,11 @@ class Take:
             if field.name == "currency":
                 setting = setting._replace(currency=taken["currency"])
         return taken
+
+
+def lists_first(fields: Iterable[Field]) -> list[Field]:
+    """The fields in the order in which a document is written: a list before what stands in it."""
+    return sorted(fields, key=lambda field: 0 if field.cast.word == "count" else 1 if field.cast.word.startswith("each(") else 2)
 
 
 def compile_take(draft: Draft, spec: Mapping[str, Any], path: Path, table: Mapping[str, str] = FIELDS) -> Take:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any, Callable, Iterator, NamedTuple
 
 from ..config import shape
@@ -24,6 +25,7 @@ WORDS = {"sort": ("key", "none"), "empties": ("drop", "keep"), "encode": codecs.
          "answers": ("json", "form"), "body": ("json", "form", "xml"), "hash": crypto.HASHES, "of": ("body", "query")}
 TWINS = {"rsa_sha256": "rsa_sha1", "hmac_sha256": "hmac_sha1", "post": "put", "get": "post", "fen": "yuan",
          "rfc3339": "unix", "xml": "json"}
+_WITH_A_VALUE = re.compile(r":(?:without|day_max)\([^()]*\)\||[|:](?:without|day_max)\([^()]*\)")     # first of a chain, or last
 Path = tuple[str | int, ...]
 
 
@@ -148,6 +150,8 @@ def _without_casts(holder: Any, key: Any, path: Path, text: str) -> Iterator[Edi
                 yield Edit(path, f"without {word}", _set(holder, key, text.replace(mark, "}")))
     if "?" in text and "{" in text:
         yield Edit(path, "not optional", _set(holder, key, text.replace("?", "")))
+    for mark in _WITH_A_VALUE.findall(text):
+        yield Edit(path, f"without {mark.strip(':|')}", _set(holder, key, text.replace(mark, ":" if mark[-1] == "|" else "")))
     if ":max(" in text:
         yield Edit(path, "shorter", _set(holder, key, text.replace(":max(", ":max(1")))
 

@@ -37,7 +37,7 @@ def test_what_is_no_amount_is_refused(written, currency):
 
 @pytest.mark.parametrize("minor, currency, written", [
     (990, "CNY", "9.90"), (5, "CNY", "0.05"), (-5, "CNY", "-0.05"), (-990, "CNY", "-9.90"), (0, "CNY", "0.00"),
-    (7, "JPY", "7"),
+    (7, "JPY", "7"), (990, "XOF", "990"), (990, "UGX", "990"), (1, "IQD", "0.001"),
     (-7, "JPY", "-7"), (1, "KWD", "0.001"), (12345, "KWD", "12.345")])
 def test_how_amounts_are_written(minor, currency, written):
     assert money.format_major(minor, currency) == written

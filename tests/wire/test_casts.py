@@ -25,7 +25,8 @@ CNY = Setting("CNY", "Asia/Shanghai", AT_MS)
     ("seconds_left", AT_MS + 300_999, 300), ("seconds_left", AT_MS + 10, 1), ("seconds_left", AT_MS - 5000, 1),
     ("text", 5, "5"), ("text", True, "true"), ("text", {"a": 1}, '{"a":1}'), ("int", "12", 12),
     ("upper", "aé", "AÉ"), ("lower", "AB", "ab"), ("url", "a b/é", "a%20b%2F%C3%A9"), ("base64", "é", "w6k="),
-    ("max(3)", "长长长长", "长长长"), ("max(3)", "ab", "ab"),
+    ("max(3)", "长长长长", "长长长"), ("max(3)", "ab", "ab"), ("without(/=&)", "a/b = 周卡 & c", "ab  周卡  c"), ("without(.)", "a", "a"),
+    ("day_max(1)", AT_MS, AT_MS - 86_400_000), ("day_max(2)", AT_MS, AT_MS),
     ("md5", "a", hashlib.md5(b"a").hexdigest()), ("sha1", "a", hashlib.sha1(b"a").hexdigest()),
     ("sha256", "a", hashlib.sha256(b"a").hexdigest()), ("crc32", "a", zlib.crc32(b"a")),
 ])
@@ -38,7 +39,7 @@ def test_written(word, value, written):
     ("yuan", Decimal("9.90"), 990), ("unix", "1554208460", AT_MS), ("unix_ms", AT_MS, AT_MS),
     ("rfc3339", "2019-04-02T12:34:20Z", AT_MS), ("rfc3339", "2019-04-02T20:34:20+08:00", AT_MS),
     ("%Y-%m-%d %H:%M:%S", "2019-04-02 20:34:20", AT_MS), ("%Y-%m-%dT%H:%M:%S%z", "2019-04-02T12:34:20+0000", AT_MS),
-    ("count", [{"a": 1}, {}], 2), ("count", [], 0),
+    ("count", [{"a": 1}, {}], 2), ("count", [], 0), ("each(no)", [{"no": "1"}, {"no": 2, "b": 3}], ["1", "2"]), ("each(no)", [], []),
     ("upper", "usd", "USD"), ("lower", "USD", "usd"),
     ("text", 7, "7"), ("text", Decimal("1.50"), "1.50"), ("url", "a%20b", "a b"), ("base64", "w6k=", "é"),
 ])
@@ -56,7 +57,8 @@ def test_read(word, raw, value):
     ("yuan", " "),
     ("yuan", True),
     ("unix", "yesterday"), ("unix", "-1"), ("rfc3339", "2019-04-02T20:34:20"), ("rfc3339", "2019"),
-    ("%Y-%m-%d", "02.04.2019"), ("text", {"a": 1}), ("text", [1]), ("count", "ab"), ("count", {"a": 1}), ("base64", "***"),
+    ("%Y-%m-%d", "02.04.2019"), ("text", {"a": 1}), ("text", [1]), ("count", "ab"), ("count", {"a": 1}), ("each(no)", "ab"),
+    ("each(no)", [{"no": "1"}, {}]), ("each(no)", ["1"]), ("each(no)", [{"no": {}}]), ("base64", "***"),
 ])
 def test_refused(word, raw):
     with pytest.raises(Unreadable):
@@ -70,7 +72,14 @@ def test_major_units_know_their_currency(currency, minor, written):
     assert cast_named("major").read(written, setting) == minor
 
 
-@pytest.mark.parametrize("word", ["fan", "", "max()", "max(0)", "max(-1)", "max(1", "YUAN"])
+def test_the_day_is_that_of_the_zone():
+    ends = 1548946800_000                # 31 January 2019, 23:00 in Shanghai; 15:00 in Greenwich
+    capped = cast_named("day_max(28)").write(ends, CNY)
+    assert cast_named("%Y-%m-%d %H:%M").write(capped, CNY) == "2019-01-28 23:00"
+    assert cast_named("day_max(28)").read(capped, CNY) == capped
+
+
+@pytest.mark.parametrize("word", ["fan", "", "max()", "max(0)", "max(-1)", "max(1", "YUAN", "without()", "without(a", "day_max(29)", "day_max(0)"])
 def test_there_is_no_such_cast(word):
     assert cast_named(word) is None
 

@@ -23,7 +23,7 @@ def value(source, allowed=BUILD | VERIFY | CLIENT_SIGN):
     ("{payment.no}", "P1"), ("no {payment.no}!", "no P1!"), ("{{{payment.no}}}", "{P1}"), ("", ""), ("plain", "plain"),
     ("{payment.amount:fen}", 990), ("{payment.amount:fen|text}", "990"), ("¥{payment.amount:yuan}", "¥9.90"),
     ("{refund.amount:major}", "5"),                 # its own currency has no decimals
-    ("{payment.expires_at:rfc3339}", "2019-04-02T20:34:20+08:00"), ("{payment.expires_at:%H:%M}", "20:34"),
+    ("{payment.expires_at:rfc3339}", "2019-04-02T20:34:20+08:00"), ("{payment.expires_at:%H:%M}", "20:34"), ("{payment.expires_at:day_max(1)|%d %H}", "01 20"),
     ("{timestamp}", AT_MS // 1000), ("{timestamp}.", f"{AT_MS // 1000}."), ("{timestamp:unix_ms}", AT_MS + 7),
     ("{nonce:lower}", NONCE.lower()), ("{upstream.quantity}", 2), ("{mchid}", "M1"), ("{token}", "T"),
     ("{order.title:max(3)|url}", "a%26b"), ("{client.openid?}", ABSENT), ("id={client.openid?}", ABSENT),
@@ -49,7 +49,7 @@ def test_what_is_not_there(source, error):
 
 
 @pytest.mark.parametrize("source, allowed, said", [
-    ("{payment.amount}", BUILD, "say how 'payment.amount' is written"), ("{payment.expires_at}", BUILD, "say how"),
+    ("{payment.amount}", BUILD, "say how 'payment.amount' is written"), ("{payment.expires_at}", BUILD, "say how"), ("{payment.expires_at:day_max(28)}", BUILD, "say how"),
     ("{payment.amount:unix}", BUILD, "takes time"), ("{payment.no:fen}", BUILD, "takes money"),
     ("{payment.amount:fen|yuan}", BUILD, "takes money"), ("{payment.no:uper}", BUILD, "did you mean 'upper'"),
     ("{paymant.no}", BUILD, "did you mean 'payment.no'"), ("{mchd}", BUILD, "did you mean 'mchid'"),
