@@ -73,7 +73,7 @@ def _step(no: str) -> bool:
         return _announce(contract, period)
     grace_ends, ends = _grace_ends(contract, period), _gives_up_at(contract, period)
     if period["n"] > 1 and now >= ends:
-        signing.terminate(no, "not paid in time", "the grace and the suspension are over")
+        signing.terminate(no, "not paid in time", "the grace and the suspension are over", seen=contract)
         return False
     if contract["state"] == "overdue" and now >= grace_ends:
         return _suspend(no)
@@ -103,7 +103,7 @@ def _first_is_over(contract: dict[str, Any], period: dict[str, Any]) -> bool | N
     channel's page, that is waited for; an order that was closed ends the contract."""
     order = orders.find(period["order_no"])
     if order["state"] != "awaiting_payment":
-        signing.terminate(contract["no"], "its order was not paid", f"order {order['no']} is {order['state']}")
+        signing.terminate(contract["no"], "its order was not paid", f"order {order['no']} is {order['state']}", seen=contract)
         return False
     if contract["operation"] == "pay_and_sign":
         return _wait(contract["no"], max(order["expires_at_ms"], clock.now_ms()) + LOOK_AGAIN_S * 1000)
