@@ -69,7 +69,7 @@ def _step(no: str) -> bool:
         return _look_after(contract, period)
     if contract["state"] == "signed" and (over := _first_is_over(contract, period)) is not None:
         return over
-    if period["state"] == "open" and not period["announced"] and now < period["due_at_ms"]:
+    if period["state"] == "open" and not period["announced"] and now < period["try_at_ms"]:
         return _announce(contract, period)
     grace_ends, ends = _grace_ends(contract, period), _gives_up_at(contract, period)
     if period["n"] > 1 and now >= ends:
@@ -122,8 +122,8 @@ def _open(no: str) -> bool:
         ctx = _context(contract, n, due_at_ms)
         span_s = (_gives_up_at(contract, {"due_at_ms": due_at_ms}) - ctx.now_ms) / 1000 + ORDER_KEPT_S
         order = sale.keep_order(ctx, "", "", max(span_s, ORDER_KEPT_S))
-        contracts.open_period(contract, n, order["no"], due_at_ms, order["payable_minor"])
-        contracts.wake_at(no, due_at_ms)
+        period = contracts.open_period(contract, n, order["no"], due_at_ms, order["payable_minor"])
+        contracts.wake_at(no, period["try_at_ms"])
         hooks(ctx, "renew", "announce")
     crash.point("contract.opened")
     return True
@@ -145,7 +145,7 @@ def _context(contract: Mapping[str, Any], n: int, due_at_ms: int) -> SaleContext
 
 
 def _announce(contract: Mapping[str, Any], period: Mapping[str, Any]) -> bool:
-    """Tell the channel of the deduction to come, where its file declares that; until it takes it, or the day has come."""
+    """Tell the channel of the deduction to come, where its file declares that; until it takes it, or the time to deduct has come."""
     channel, taken = channels.get(contract["channel_id"]), True
     if period["n"] > 1 and wire.declares(channel, "announce"):
         outcome = wire.operate(channel, "announce", _facts(contract, period, period["order_no"], clock.now_ms()))
@@ -157,7 +157,7 @@ def _announce(contract: Mapping[str, Any], period: Mapping[str, Any]) -> bool:
         if taken:
             contracts.note(period, announced=True)
         else:
-            contracts.wake_at(contract["no"], min(period["due_at_ms"], clock.now_ms() + ANNOUNCE_AGAIN_S * 1000))
+            contracts.wake_at(contract["no"], min(period["try_at_ms"], clock.now_ms() + ANNOUNCE_AGAIN_S * 1000))
     return taken
 
 
