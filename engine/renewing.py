@@ -25,7 +25,7 @@ from .steps.context import SaleContext, base_facts
 from .trade import orders, pricing
 
 SCAN_LIMIT = 200
-LOOK_AGAIN_S = 60                              # at a deduction whose outcome is not known
+LOOK_AGAIN_S = 60                              # at an order that is paid otherwise, maybe
 UNSENT, UNSENT_AGAIN_S = "not taken: ", 300    # a deduction that never reached the channel's books is no failure of the buyer's
 ANNOUNCE_AGAIN_S = 600
 ORDER_KEPT_S = 86400                           # a renewal's order outlives the last try by a day
@@ -224,10 +224,19 @@ def _look_after(contract: Mapping[str, Any], period: Mapping[str, Any]) -> bool:
         ask_at_ms = attempt["ask_at_ms"] or 0
         if ask_at_ms > clock.now_ms():
             _bridge(contract, period)
-            return _wait(contract["no"], min(ask_at_ms + 1, clock.now_ms() + LOOK_AGAIN_S * 1000))
+            # A renewal that fails before wakes its contract; a first period's order may be paid in another way meanwhile.
+            look_ms = ask_at_ms if period["n"] > 1 else min(ask_at_ms, clock.now_ms() + LOOK_AGAIN_S * 1000)
+            return _wait(contract["no"], look_ms + 1)
         settling.ask_payment(attempt["no"])
         return True                            # now it is decided, or the next question lies ahead
-    return False if attempt["state"] == "succeeded" else _failed(contract["no"], attempt)
+    if attempt["state"] == "succeeded" or (not _unsent(attempt) and signing.over_there(contract["no"])):
+        return False
+    return _failed(contract["no"], attempt)
+
+
+def _unsent(attempt: Mapping[str, Any]) -> bool:
+    """Whether a deduction that failed never reached the channel's books."""
+    return attempt["reason"] == settling.NEVER_HEARD or (attempt["reason"] or "").startswith(UNSENT)
 
 
 def _bridge(contract: Mapping[str, Any], period: Mapping[str, Any]) -> None:
@@ -243,7 +252,7 @@ def _bridge(contract: Mapping[str, Any], period: Mapping[str, Any]) -> None:
 
 def _failed(no: str, attempt: Mapping[str, Any]) -> bool:
     """The deduction is known to have failed: note when to try again, and tell the buyer if it was refused."""
-    unsent = attempt["reason"] == settling.NEVER_HEARD or (attempt["reason"] or "").startswith(UNSENT)
+    unsent = _unsent(attempt)
     with store.transaction():
         order = orders.find(attempt["order_no"], lock=True)
         contract = contracts.find(no, lock=True)

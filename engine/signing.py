@@ -183,6 +183,19 @@ def ask(no: str) -> None:
         terminate(no, "its order was not paid", "never signed", seen=contract)
 
 
+def over_there(no: str) -> bool:
+    """Whether the channel says that a contract is over, which a deduction's refusal may mean: then it is over here, too."""
+    contract = contracts.find(no)
+    channel = channels.get(contract["channel_id"])
+    if not wire.declares(channel, "contract_query"):
+        return False
+    outcome = wire.operate(channel, "contract_query", facts_of(contract))
+    if outcome.state != "ended":
+        return False
+    apply(no, {**outcome.fields, "state": "ended", "reason": outcome.reason}, "asked the channel")
+    return True
+
+
 # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 def terminate(no: str, reason: str, cause: str = "terminated", seen: Mapping[str, Any] | None = None) -> dict[str, Any]:

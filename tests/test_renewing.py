@@ -253,6 +253,19 @@ def test_ended_at_the_channel(club):
     assert (ended["state"], ended["reason"]) == ("ended", "the buyer did it there") and not club.outside.asked("standing", "unsign")
 
 
+@pytest.mark.parametrize("said, ends", [("ended", True), ("signed", False), ("unknown", False), ("failed", False)])
+def test_a_refusal_may_mean_that_it_was_ended_there(club, said, ends):
+    """The buyer ended it in the wallet, and we were not told: nobody is told that there is no money, and it is not tried again."""
+    contract = club.signed()
+    club.outside.answers["standing", "withhold"] = refused
+    club.outside.answers["standing", "contract_query"] = lambda facts: Outcome(said, {"contract_no": facts["contract.no"]}, sent=True)
+    club.until("2026-12-22T12:00:00+08:00")
+    assert club.now(contract)["state"] == ("ended" if ends else "overdue")
+    assert len(club.outside.asked("standing", "withhold")) == (1 if ends else 3)
+    assert club.told(contract)[1:] == (["over"] if ends else ["refused"] * 3)
+    assert not ends or ([p["state"] for p in club.periods(contract)] == ["paid", "dropped"] and not club.outside.asked("standing", "unsign"))
+
+
 def test_the_channel_is_told_until_it_knows(club):
     contract = club.signed()
     club.outside.answers["standing", "unsign"] = [SILENT, UNREACHABLE, Outcome("succeeded", sent=True)]
