@@ -145,7 +145,7 @@ def _context(contract: Mapping[str, Any], n: int, due_at_ms: int) -> SaleContext
 
 
 def _announce(contract: Mapping[str, Any], period: Mapping[str, Any]) -> bool:
-    """Tell the channel of the deduction to come, where its file declares that; until it takes it, or the time to deduct has come."""
+    """Tell the channel of the deduction to come, where its file declares that; until it takes it, or it is to be deducted."""
     channel, taken = channels.get(contract["channel_id"]), True
     if period["n"] > 1 and wire.declares(channel, "announce"):
         outcome = wire.operate(channel, "announce", _facts(contract, period, period["order_no"], clock.now_ms()))
