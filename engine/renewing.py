@@ -25,7 +25,7 @@ from .steps.context import SaleContext, base_facts
 from .trade import orders, pricing
 
 SCAN_LIMIT = 200
-LOOK_AGAIN_S = 60                              # at a deduction whose outcome is not known
+LOOK_AGAIN_S = 60                              # at an order that is paid otherwise, maybe
 UNSENT, UNSENT_AGAIN_S = "not taken: ", 300    # a deduction that never reached the channel's books is no failure of the buyer's
 ANNOUNCE_AGAIN_S = 600
 ORDER_KEPT_S = 86400                           # a renewal's order outlives the last try by a day
@@ -69,11 +69,11 @@ def _step(no: str) -> bool:
         return _look_after(contract, period)
     if contract["state"] == "signed" and (over := _first_is_over(contract, period)) is not None:
         return over
-    if period["state"] == "open" and not period["announced"] and now < period["due_at_ms"]:
+    if period["state"] == "open" and not period["announced"] and now < period["try_at_ms"]:
         return _announce(contract, period)
     grace_ends, ends = _grace_ends(contract, period), _gives_up_at(contract, period)
     if period["n"] > 1 and now >= ends:
-        signing.terminate(no, "not paid in time", "the grace and the suspension are over")
+        signing.terminate(no, "not paid in time", "the grace and the suspension are over", seen=contract)
         return False
     if contract["state"] == "overdue" and now >= grace_ends:
         return _suspend(no)
@@ -103,7 +103,7 @@ def _first_is_over(contract: dict[str, Any], period: dict[str, Any]) -> bool | N
     channel's page, that is waited for; an order that was closed ends the contract."""
     order = orders.find(period["order_no"])
     if order["state"] != "awaiting_payment":
-        signing.terminate(contract["no"], "its order was not paid", f"order {order['no']} is {order['state']}")
+        signing.terminate(contract["no"], "its order was not paid", f"order {order['no']} is {order['state']}", seen=contract)
         return False
     if contract["operation"] == "pay_and_sign":
         return _wait(contract["no"], max(order["expires_at_ms"], clock.now_ms()) + LOOK_AGAIN_S * 1000)
@@ -122,8 +122,8 @@ def _open(no: str) -> bool:
         ctx = _context(contract, n, due_at_ms)
         span_s = (_gives_up_at(contract, {"due_at_ms": due_at_ms}) - ctx.now_ms) / 1000 + ORDER_KEPT_S
         order = sale.keep_order(ctx, "", "", max(span_s, ORDER_KEPT_S))
-        contracts.open_period(contract, n, order["no"], due_at_ms, order["payable_minor"])
-        contracts.wake_at(no, due_at_ms)
+        period = contracts.open_period(contract, n, order["no"], due_at_ms, order["payable_minor"])
+        contracts.wake_at(no, period["try_at_ms"])
         hooks(ctx, "renew", "announce")
     crash.point("contract.opened")
     return True
@@ -145,7 +145,7 @@ def _context(contract: Mapping[str, Any], n: int, due_at_ms: int) -> SaleContext
 
 
 def _announce(contract: Mapping[str, Any], period: Mapping[str, Any]) -> bool:
-    """Tell the channel of the deduction to come, where its file declares that; until it takes it, or the day has come."""
+    """Tell the channel of the deduction to come, where its file declares that; until it takes it, or it is to be deducted."""
     channel, taken = channels.get(contract["channel_id"]), True
     if period["n"] > 1 and wire.declares(channel, "announce"):
         outcome = wire.operate(channel, "announce", _facts(contract, period, period["order_no"], clock.now_ms()))
@@ -157,7 +157,7 @@ def _announce(contract: Mapping[str, Any], period: Mapping[str, Any]) -> bool:
         if taken:
             contracts.note(period, announced=True)
         else:
-            contracts.wake_at(contract["no"], min(period["due_at_ms"], clock.now_ms() + ANNOUNCE_AGAIN_S * 1000))
+            contracts.wake_at(contract["no"], min(period["try_at_ms"], clock.now_ms() + ANNOUNCE_AGAIN_S * 1000))
     return taken
 
 
@@ -224,10 +224,19 @@ def _look_after(contract: Mapping[str, Any], period: Mapping[str, Any]) -> bool:
         ask_at_ms = attempt["ask_at_ms"] or 0
         if ask_at_ms > clock.now_ms():
             _bridge(contract, period)
-            return _wait(contract["no"], min(ask_at_ms + 1, clock.now_ms() + LOOK_AGAIN_S * 1000))
+            # A renewal that fails before wakes its contract; a first period's order may be paid in another way meanwhile.
+            look_ms = ask_at_ms if period["n"] > 1 else min(ask_at_ms, clock.now_ms() + LOOK_AGAIN_S * 1000)
+            return _wait(contract["no"], look_ms + 1)
         settling.ask_payment(attempt["no"])
         return True                            # now it is decided, or the next question lies ahead
-    return False if attempt["state"] == "succeeded" else _failed(contract["no"], attempt)
+    if attempt["state"] == "succeeded" or (not _unsent(attempt) and signing.over_there(contract["no"])):
+        return False
+    return _failed(contract["no"], attempt)
+
+
+def _unsent(attempt: Mapping[str, Any]) -> bool:
+    """Whether a deduction that failed never reached the channel's books."""
+    return attempt["reason"] == settling.NEVER_HEARD or (attempt["reason"] or "").startswith(UNSENT)
 
 
 def _bridge(contract: Mapping[str, Any], period: Mapping[str, Any]) -> None:
@@ -243,7 +252,7 @@ def _bridge(contract: Mapping[str, Any], period: Mapping[str, Any]) -> None:
 
 def _failed(no: str, attempt: Mapping[str, Any]) -> bool:
     """The deduction is known to have failed: note when to try again, and tell the buyer if it was refused."""
-    unsent = attempt["reason"] == settling.NEVER_HEARD or (attempt["reason"] or "").startswith(UNSENT)
+    unsent = _unsent(attempt)
     with store.transaction():
         order = orders.find(attempt["order_no"], lock=True)
         contract = contracts.find(no, lock=True)

@@ -137,6 +137,8 @@ def _apply(order: dict[str, Any], payment: dict[str, Any], fields: Mapping[str, 
         store.move(payments.PAYMENT, payment["no"], state, cause, row=payment, ask_at_ms=None,
                    reason=fields.get("reason") or cause)
         limits.give_back(payment)
+        for period in () if order["quote_no"] else contracts.periods_of_order(order["no"]):     # a renewal: its contract goes on
+            outbox.stage("contract.advance", period["contract_no"])
         return "applied"
     if state == "pending" and payment["state"] == "unknown":
         store.move(payments.PAYMENT, payment["no"], "pending", cause, row=payment)

@@ -180,28 +180,43 @@ def ask(no: str) -> None:
     if said == "absent" and (over or old):
         apply(no, {"state": "absent", "reason": "the channel never heard of it"}, "asked the channel")
     elif over:
-        with store.transaction():
-            end(no, "never signed", "its order was not paid")
+        terminate(no, "its order was not paid", "never signed", seen=contract)
+
+
+def over_there(no: str) -> bool:
+    """Whether the channel says that a contract is over, which a deduction's refusal may mean: then it is over here, too."""
+    contract = contracts.find(no)
+    channel = channels.get(contract["channel_id"])
+    if not wire.declares(channel, "contract_query"):
+        return False
+    outcome = wire.operate(channel, "contract_query", facts_of(contract))
+    if outcome.state != "ended":
+        return False
+    apply(no, {**outcome.fields, "state": "ended", "reason": outcome.reason}, "asked the channel")
+    return True
 
 
 # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-def terminate(no: str, reason: str, cause: str = "terminated") -> dict[str, Any]:
+def terminate(no: str, reason: str, cause: str = "terminated", seen: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """End a contract from our side; what is paid stays delivered, nothing is deducted any more. Quiet when it is over.
 
-    A deduction under way is not stopped by this: a success that still comes goes back to the buyer.
+    A deduction under way is not stopped by this: a success that still comes goes back to the buyer. `seen`: the contract as it
+    was when that was decided; one that was signed or paid since is left alone.
     """
     with store.transaction():
         contracts.find(no)
-        end(no, cause, reason)
+        end(no, cause, reason, seen=seen)
     return contracts.find(no)
 
 
-def end(no: str, cause: str, reason: str, by_channel: bool = False) -> bool:
+def end(no: str, cause: str, reason: str, by_channel: bool = False, seen: Mapping[str, Any] | None = None) -> bool:
     """Within the open transaction; True when it was not over before."""
     period = contracts.unfinished(no)
     order = orders.find(period["order_no"] if period else contracts.find(no)["order_no"], lock=True)
     contract = contracts.find(no, lock=True)
+    if seen is not None and any(contract[word] != seen[word] for word in ("state", "paid_n")):
+        return False
     if contract["state"] not in contracts.HELD:
         if by_channel and not contract["unsigned"]:
             contracts.change(contract, unsigned=True)

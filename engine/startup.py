@@ -5,7 +5,7 @@ import gc
 from functools import lru_cache
 
 from . import rehearse, store, wire
-from .base import logs, turn
+from .base import clock, logs, settings, turn
 from .base.errors import Code, Refusal
 from .config.live import live
 from .config.vocabulary import Vocabulary
@@ -37,7 +37,8 @@ def start(role: str) -> None:
 
 
 def open_store() -> None:
-    """Open the databases. Refusal NOT_READY when they are behind this code."""
+    """Open the databases, in the time that this machine is in. Refusal NOT_READY when they are behind this code."""
+    clock.follow(settings.clock_file())
     store.open_all()
     lacking = store.pending()
     if lacking:

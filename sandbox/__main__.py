@@ -10,7 +10,7 @@ from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from engine.base import logs, settings
+from engine.base import clock, logs, settings
 
 from .app import HANG_UP, make_app
 from .files import Files, of_folder, of_live_release
@@ -40,6 +40,7 @@ def breaking(app: Any) -> Any:
 def main(argv: list[str] | None = None) -> int:
     args = _arguments(argv)
     logs.setup()
+    clock.follow(settings.clock_file())
     public_url = settings.get("SANDBOX_URL") or f"http://{args.host}:{args.port}"
     own = of_folder(ROOT / "channels")
     files = Files(of_folder(args.channels) if args.channels else of_live_release(own), public_url)

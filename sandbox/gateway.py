@@ -204,8 +204,9 @@ class Gateway:
             return "failed", None, "the contract is not in force"
         deed = self._begin(side, call, "deduction", no, "pending", amount, contract["no"])
         declined = any(fault["fault"] == "declined" for fault in deed["faults"])
-        self.teller.plan_end(deed, "failed" if declined else "succeeded")
-        return "pending", deed, ""
+        self.teller.deduct(side, deed, contract, "failed" if declined else "succeeded")
+        deed = self.state.by_id(deed["id"])
+        return deed["state"], deed, "there is not enough money" if deed["state"] == "failed" else ""
 
     def _announce(self, side: Side, call: Call) -> Ending:
         contract = self._find(side, call, "contract")

@@ -4,6 +4,9 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
+from engine.base import clock
+from engine.pay import terms
+
 from . import speaking
 from .deeds import GOOD, KINDS, PAYING, fields_of
 from .side import Side
@@ -38,6 +41,16 @@ class Teller:
 
     def plan_end(self, deed: Row, state: str) -> None:
         self.state.plan("end", deed["id"], self.pay_after_s(), state=state)
+
+    def deduct(self, side: Side, deed: Row, contract: Row, state: str) -> None:
+        """A deduction ends when the buyer's time to hear of it is over; one that takes no time at all, in the answer."""
+        rules = terms.read(side.doc).deductions
+        fresh = clock.now_ms() - (contract["done_at_ms"] or 0) <= rules.at_once_within_s * 1000
+        after_s = self.pay_after_s() + (0 if fresh else rules.told_before_s)
+        if after_s:
+            self.state.plan("end", deed["id"], after_s, state=state)
+        else:
+            self.end(side, deed, state)
 
     def end(self, side: Side | None, deed: Row, state: str, of: tuple[str, ...] = ("pending", "accepted")) -> bool:
         """A deed comes to its end, once; its notices are planned. False when it had ended before."""

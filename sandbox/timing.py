@@ -18,7 +18,7 @@ _log = logging.getLogger("salewright.sandbox")
 
 WAITS_S = (0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600)     # before each further delivery of a notice
 TIMEOUT_S = 5.0
-_IDLE_S = 1.0
+_IDLE_S = 0.2
 
 
 class Timekeeper:

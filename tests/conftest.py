@@ -47,6 +47,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield folder
     log.handlers[:], log.level = handlers, level
     clock.set_to(None)
+    clock.follow(None)
     if health := sys.modules.get("engine.pay.health"):             # which channels work is known by process, not by database
         health.forget()
 

@@ -9,8 +9,9 @@ from engine.base.errors import Code
 from engine.ledger import postings
 from engine.pay import contracts, payments
 from engine.wire import Outcome
+from tests.support.contract_files import CONTRACT_FILES
 from tests.support.contracting import club, day, deducted, order_of, refused, small_club
-from tests.support.selling import ABSENT, PAID, SILENT, UNREACHABLE
+from tests.support.selling import ABSENT, PAID, SILENT, UNREACHABLE, put_live
 from tests.support.selling import refused as refuses
 
 __all__ = ["club", "small_club"]
@@ -53,6 +54,25 @@ def test_an_announcement_that_is_not_taken_is_repeated_and_stops_no_deduction(cl
     club.outside.answers["standing", "announce"] = UNREACHABLE
     club.until("2026-12-21T12:00:00+08:00")
     assert club.now(contract)["paid_n"] == 2 and len(club.outside.asked("standing", "announce")) > 10
+
+
+def test_a_channel_that_tells_the_buyer_itself_is_asked_so_much_earlier(club):
+    """It deducts two days after it was asked, so it is asked two days before; and the buyer is told by then, since that is longer
+    than what the product says."""
+    standing = CONTRACT_FILES["channels/standing.yaml"]
+    put_live(3, {**CONTRACT_FILES, "channels/standing.yaml": f"{standing}deductions: {{told_before: 2d}}\n"})
+    contract = club.signed()
+    club.outside.answers["standing", "withhold"] = Outcome("pending", sent=True, status=200)
+    club.until("2026-12-18T11:59:59+08:00")
+    assert len(club.periods(contract)) == 1
+    club.until("2026-12-18T12:01:00+08:00")
+    assert club.told(contract) == ["soon"] and len(club.outside.asked("standing", "withhold")) == 1
+    facts, = club.outside.asked("standing", "withhold")
+    assert day(facts["payment.deduct_at_ms"]) == "2026-12-20" and club.in_force(contract)
+    club.until("2026-12-20T12:00:00+08:00")
+    club.shop.notice(payments.find(club.periods(contract)[1]["payment_no"]))
+    assert club.rights(contract) == [("2026-11-20", "2026-12-20"), ("2026-12-20", "2027-01-20")]
+    assert (club.now(contract)["state"], club.told(contract)) == ("active", ["soon", "renewed"])
 
 
 # ── failures ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,6 +251,19 @@ def test_ended_at_the_channel(club):
     club.until("2027-01-20T12:00:00+08:00")
     ended = club.now(contract)
     assert (ended["state"], ended["reason"]) == ("ended", "the buyer did it there") and not club.outside.asked("standing", "unsign")
+
+
+@pytest.mark.parametrize("said, ends", [("ended", True), ("signed", False), ("unknown", False), ("failed", False)])
+def test_a_refusal_may_mean_that_it_was_ended_there(club, said, ends):
+    """The buyer ended it in the wallet, and we were not told: nobody is told that there is no money, and it is not tried again."""
+    contract = club.signed()
+    club.outside.answers["standing", "withhold"] = refused
+    club.outside.answers["standing", "contract_query"] = lambda facts: Outcome(said, {"contract_no": facts["contract.no"]}, sent=True)
+    club.until("2026-12-22T12:00:00+08:00")
+    assert club.now(contract)["state"] == ("ended" if ends else "overdue")
+    assert len(club.outside.asked("standing", "withhold")) == (1 if ends else 3)
+    assert club.told(contract)[1:] == (["over"] if ends else ["refused"] * 3)
+    assert not ends or ([p["state"] for p in club.periods(contract)] == ["paid", "dropped"] and not club.outside.asked("standing", "unsign"))
 
 
 def test_the_channel_is_told_until_it_knows(club):

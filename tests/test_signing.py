@@ -60,6 +60,30 @@ def test_a_lost_word_is_asked_for(club):
     assert club.now(contract)["paid_n"] == 2
 
 
+@pytest.mark.parametrize("said", [ABSENT, SILENT, answers("pending")], ids=["never heard of", "no answer", "pending"])
+def test_paid_and_signed_while_it_is_asked_for(club, said):
+    """The answer was true when it was given; meanwhile the notices came."""
+    contract = club.ordered()
+
+    def meanwhile(facts):
+        club.pay(contract), club.say(contract)
+        return said(facts) if callable(said) else said
+    club.outside.answers["standing", "contract_query"] = meanwhile
+    signing.ask(contract["no"])
+    assert (club.now(contract)["state"], club.now(contract)["paid_n"]) == ("active", 1)
+    assert not club.outside.asked("standing", "unsign")
+
+
+def test_paid_while_its_end_is_decided(club):
+    """A contract that is looked at while its order waits, and paid before it is ended: the look was at the past."""
+    contract = club.ordered()
+    club.say(contract)
+    seen = club.now(contract)
+    club.pay(contract)
+    assert signing.terminate(contract["no"], "its order was not paid", seen=seen)["state"] == "active"
+    assert signing.terminate(contract["no"], "no longer wanted")["state"] == "ended"
+
+
 @pytest.mark.parametrize("said", [ABSENT, answers("failed")], ids=["never heard of", "refused"])
 def test_paid_and_not_signed_is_one_period(club, said):
     contract = club.ordered()

@@ -1,23 +1,30 @@
 """The one clock. Times are integers: milliseconds since the epoch, UTC (`…_at_ms`); spans are seconds (`…_s`).
 
-Tests and simulations move it with `set_to` / `advance`; nothing else reads the system's time for business.
+Tests and simulations move it with `set_to` / `advance`; nothing else reads the system's time for business. Processes that
+`follow` the same file are in the same time: the system's, and as far ahead of it as a person let pass.
 """
 from __future__ import annotations
 
+import mmap
+import os
 import re
 import time
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 _fixed_ms: int | None = None
+_passed: mmap.mmap | None = None               # eight bytes that all processes of a machine share: ms ahead of the system's time
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)\Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def now_ms() -> int:
-    return _fixed_ms if _fixed_ms is not None else time.time_ns() // 1_000_000
+    if _fixed_ms is not None:
+        return _fixed_ms
+    return time.time_ns() // 1_000_000 + (ahead_ms() if _passed is not None else 0)
 
 
 def set_to(at_ms: int | None) -> None:
@@ -29,6 +36,35 @@ def set_to(at_ms: int | None) -> None:
 def advance(seconds: float) -> int:
     """Move a stopped clock on; stops it first when it runs. Returns the new time in ms."""
     set_to(now_ms() + int(seconds * 1000))
+    return now_ms()
+
+
+def follow(file: Path | None) -> None:
+    """From now on be as far ahead of the system's time as the file says, whoever lets time pass; None: not any more."""
+    global _passed
+    if _passed is not None:
+        _passed.close()
+    _passed = None
+    if file is not None:
+        opened = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if os.fstat(opened).st_size < 8:
+                os.ftruncate(opened, 8)
+            _passed = mmap.mmap(opened, 8)
+        finally:
+            os.close(opened)
+
+
+def ahead_ms() -> int:
+    """How far ahead of the system's time this process is by the file that it follows."""
+    return int.from_bytes(_passed[:8], "little") if _passed is not None else 0
+
+
+def let_pass(seconds: float) -> int:
+    """Let time pass for every process that follows the same file; returns the new time in ms. It never goes back."""
+    if _passed is None or seconds < 0:
+        raise ValueError("time passes forwards, and only where a file is followed")
+    _passed[:8] = (ahead_ms() + int(seconds * 1000)).to_bytes(8, "little")
     return now_ms()
 
 

@@ -79,6 +79,11 @@ def _secrets(name: str, beside: Path) -> Path:
     return Path(name) if name else beside / "secrets"
 
 
+def clock_file() -> Path | None:
+    """How much time a person let pass on this machine (`run.py pass`); none where the channels are real, and so is time."""
+    return data_dir() / "clock" if get("CHANNELS") == "sandbox" else None
+
+
 def database_url(logical: str) -> str:
     """URL of a logical database (content, trade, system); `sqlite:///…` when none is set."""
     url = get(f"{logical.upper()}_DATABASE_URL") or get("DATABASE_URL")

@@ -7,15 +7,16 @@ import time
 
 
 def register(commands) -> None:
-    command = commands.add_parser("demo", help="sell in every scene on a throw-away database, with trouble on the way")
+    command = commands.add_parser("demo", help="sell in every scene on a throw-away database, with trouble on the way, and "
+                                                "renew a contract")
     command.add_argument("--json", action="store_true", help="end with one object on one line")
     command.add_argument("--verbose", action="store_true", help="show what the processes write")
     command.set_defaults(run=demo)
 
 
 def demo(args) -> int:
-    """Exit 0 only if every order reached its end and no invariant is broken."""
-    from .demonstration import picture
+    """Exit 0 only if every order reached its end, a contract was renewed and no invariant is broken."""
+    from .demonstration import picture, renewing
     from .demonstration.stage import Stage
 
     began = time.monotonic()
@@ -26,15 +27,20 @@ def demo(args) -> int:
             sale = shop.sell(scene)
             sales.append(sale)
             print(f"  {scene.id:<28} {sale.error or sale.state}", file=sys.stderr, flush=True)
+        renewal = renewing.renew(shop)
+        if renewal.scene:
+            print(f"  {'a renewal in ' + renewal.scene:<28} {renewal.error or 'renewed'}", file=sys.stderr, flush=True)
         broken = violations()
-        kept_log = stage.log.read_text(encoding="utf-8") if any(s.error for s in sales) else ""
+        kept_log = stage.log.read_text(encoding="utf-8") if renewal.error or any(s.error for s in sales) else ""
     longest = max(sales, key=lambda s: len(s.view.get("timeline", ())))
     print(picture.table(sales), end="\n\n")
     if longest.view:
         print(picture.life(longest.view), end="\n\n")
-    for sale in sales:
-        if sale.error:
-            print(f"{sale.scene}: {sale.error}", file=sys.stderr)
+    if renewal.view:
+        print(picture.contract(renewal.view), end="\n\n")
+    for told in (*sales, renewal):
+        if told.error:
+            print(f"{told.scene}: {told.error}", file=sys.stderr)
     if kept_log:
         print("\n".join(kept_log.splitlines()[-40:]), file=sys.stderr)
     for violation in broken:
@@ -45,7 +51,7 @@ def demo(args) -> int:
     if args.json:
         print(json.dumps({"scenes": len(sales), "orders": sum(1 for s in sales if s.order_no), "completed": completed,
                           "violations": broken}, ensure_ascii=False))
-    return 0 if completed == len(sales) and not broken else 1
+    return 0 if completed == len(sales) and not renewal.error and not broken else 1
 
 
 def open_shop(stage):

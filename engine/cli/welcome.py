@@ -19,6 +19,8 @@ def text(host: str, ports: Mapping[str, int], login: tuple[str, str] | None, api
     if order and "api" in base:
         hint = "" if api_key else " (KEY: an API key; `run.py keys create NAME` makes one)"
         lines += ["", f"  Place an order{hint}:", "", *(f"    {line}" for line in commands(base["api"], api_key, order))]
+    if "sandbox" in base:
+        lines += ["", "  Let time pass, to watch what is due later, such as a renewal: python run.py pass 26d"]
     return "\n".join([*lines, ""])
 
 

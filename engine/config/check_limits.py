@@ -1,4 +1,5 @@
-"""A channel's limits: amounts of its currency that leave room, and one day for all channels of an account."""
+"""What a channel says of itself beside its protocol. Limits: amounts of its currency that leave room, and one day for all
+channels of an account; how it deducts, where it does."""
 from __future__ import annotations
 
 from typing import Any, Iterator, Mapping
@@ -11,9 +12,12 @@ Document = Mapping[str, Any]
 
 
 def check(channels: list[tuple[str, Document]]) -> Iterator[tuple[str, list[Fault]]]:
-    """(id, faults) of each channel that says something about limits."""
+    """(id, faults) of each channel that says something about limits or deductions."""
     first: dict[str, tuple[str, Document]] = {}
     for id, channel in channels:
+        if "deductions" in channel and "withhold" not in channel["operations"]:
+            yield id, [Fault(("deductions",), "not-here", "only a channel that withholds has deductions",
+                             expected="an operation withhold", at_key=True)]
         limits = channel.get("limits")
         if limits is None:
             continue

@@ -15,6 +15,7 @@ import peewee
 from .. import store
 from ..base import clock, ids, settings, trace
 from ..base.errors import Code, Refusal
+from . import terms
 
 LIVE = ("active", "overdue", "suspended")
 HELD = ("signing", "signed", *LIVE)            # not over yet
@@ -103,13 +104,13 @@ PERIOD = store.Machine("contract_period", ContractPeriod, "no", initial=("open",
 
 def create(order: Mapping[str, Any], sku: Any, quantity: int, channel_id: str, operation: str, payment_no: str) -> dict[str, Any]:
     """Stage a contract that is being signed, with its first period, in the open transaction; returns its row."""
-    now, no, terms = clock.now_ms(), ids.new_no("C"), terms_of(sku)
+    now, no = clock.now_ms(), ids.new_no("C")
     count, unit = sku.extra["renews_every"]
     row = {"no": no, "buyer_id": order["buyer_id"], "scene_id": order["scene_id"], "line_id": order["line_id"],
            "release_no": order["release_no"], "sku": sku.key, "quantity": quantity, "title": sku.title["zh"][:200],
            "channel_id": channel_id, "channel_no": None, "order_no": order["no"], "payment_no": payment_no,
            "operation": operation, "state": "signing", "currency": order["currency"], "period_unit": unit,
-           "period_count": count, "anchor_day": 0, "terms": terms, "proposed": None, "paid_n": 0, "paid_until_ms": None,
+           "period_count": count, "anchor_day": 0, "terms": terms_of(sku), "proposed": None, "paid_n": 0, "paid_until_ms": None,
            "next_at_ms": now + ask_wait_s(0) * 1000, "asked": 0, "unsigned": False, "reason": "",
            "signed_at_ms": None, "ended_at_ms": None, "trace_id": trace.trace_id(), "created_at_ms": now, "updated_at_ms": now}
     store.current().later(Contract, row)
@@ -194,10 +195,11 @@ def unfinished(no: str) -> dict[str, Any] | None:
 
 def open_period(contract: Mapping[str, Any], n: int, order_no: str, due_at_ms: int, amount_minor: int,
                 payment_no: str = "") -> dict[str, Any]:
-    """Stage a period in the open transaction; a second one of the same number makes the commit fail."""
-    now = clock.now_ms()
+    """Stage a period in the open transaction; a second one of the same number makes the commit fail. Where the channel takes
+    its time, a renewal is asked for so much before it is due."""
+    now, ahead_ms = clock.now_ms(), told_before_ms(contract) if n > 1 else 0
     row = {"no": f"{contract['no']}/{n}", "contract_no": contract["no"], "n": n, "state": "open", "starts_at_ms": None,
-           "ends_at_ms": None, "due_at_ms": due_at_ms, "try_at_ms": due_at_ms, "amount_minor": amount_minor,
+           "ends_at_ms": None, "due_at_ms": due_at_ms, "try_at_ms": due_at_ms - ahead_ms, "amount_minor": amount_minor,
            "order_no": order_no, "payment_no": payment_no, "tries": 0, "announced": False, "bridged": None, "error": None,
            "created_at_ms": now, "updated_at_ms": now}
     store.current().later(ContractPeriod, row)
@@ -244,8 +246,13 @@ def paid(contract: dict[str, Any], period: dict[str, Any], payment_no: str) -> d
 
 
 def announce_at(contract: Mapping[str, Any], paid_until_ms: int) -> int:
-    """When the buyer is told of the deduction at the end of what is paid."""
-    return paid_until_ms - int(contract["terms"]["notice_before_s"] * 1000)
+    """When the buyer is told of the deduction at the end of what is paid: by the terms, and before the channel tells of it."""
+    return paid_until_ms - max(int(contract["terms"]["notice_before_s"] * 1000), told_before_ms(contract))
+
+
+def told_before_ms(contract: Mapping[str, Any]) -> int:
+    """How long before a deduction is made it is to be asked for: the channel tells the buyer first."""
+    return int(terms.of(contract["channel_id"]).deductions.told_before_s * 1000)
 
 
 # ── what is due ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,5 @@
-"""What a channel file says of itself beside its protocol: when it counts as working (`health:`), and how much may go
-through it (`limits:`). Read of the live release, as the channels themselves are.
+"""What a channel file says of itself beside its protocol: when it counts as working (`health:`), how much may go through it
+(`limits:`), and how long it takes over a deduction (`deductions:`). Read of the live release, as the channels themselves are.
 
     limits:
       payment: {min: 0.01, max: 50000.00}                # one payment
@@ -44,12 +44,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Deductions:
+    """A deduction is made `told_before_s` after it was asked for, at once within `at_once_within_s` after the signature."""
+    told_before_s: float = 0.0
+    at_once_within_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     health: Health
     limits: Limits
+    deductions: Deductions
 
 
-_NONE = Terms(Health(), Limits(""))
+_NONE = Terms(Health(), Limits(""), Deductions())
 _kept: dict[int, tuple[Mapping[str, Any], Terms]] = {}         # by the document itself: asked for at each payment
 
 
@@ -71,7 +79,8 @@ def of_document(document: Mapping[str, Any]) -> Terms:
 
 def read(document: Mapping[str, Any]) -> Terms:
     """What a document says, made anew."""
-    return Terms(_health(document.get("health", {})), _limits(document))
+    spans = {f"{word}_s": clock.parse_duration_s(span) for word, span in document.get("deductions", {}).items()}
+    return Terms(_health(document.get("health", {})), _limits(document), Deductions(**spans))
 
 
 def _health(written: Mapping[str, Any]) -> Health:

@@ -1,6 +1,8 @@
 """The clock: one, stoppable; calendar periods in the business's zone."""
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from datetime import datetime, timedelta, timezone
 
@@ -32,6 +34,33 @@ def test_it_runs_until_it_is_stopped():
     assert clock.advance(1.5) == 2500 == clock.now_ms()
     clock.set_to(None)
     assert clock.now_ms() >= before
+
+
+def test_time_is_let_pass_for_all_who_follow(tmp_path):
+    """Another process, which opened the same file, is in the new time at once; a stopped clock stays where it is."""
+    before = clock.now_ms()
+    clock.follow(tmp_path / "clock")
+    assert clock.ahead_ms() == 0 and clock.now_ms() - before < 5000
+    child = subprocess.Popen([sys.executable, "-c", "import sys, pathlib; from engine.base import clock; clock.follow(pathlib.Path("
+                              "sys.argv[1])); print(clock.ahead_ms(), flush=True); input(); print(clock.now_ms())",
+                              str(tmp_path / "clock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "0\n"
+    clock.let_pass(86_400)
+    clock.let_pass(0.5)
+    assert clock.ahead_ms() == 86_400_500 and clock.now_ms() - before >= 86_400_500
+    assert int(child.communicate("\n", 10)[0]) - before >= 86_400_500
+    clock.set_to(1000)
+    assert clock.now_ms() == 1000
+    clock.set_to(None)
+    clock.follow(None)
+    assert clock.now_ms() - before < 60_000
+
+
+@pytest.mark.parametrize("seconds, followed", [(-1, True), (1, False)])
+def test_time_goes_forwards_and_only_where_it_is_followed(tmp_path, seconds, followed):
+    clock.follow(tmp_path / "clock" if followed else None)
+    with pytest.raises(ValueError, match="forwards"):
+        clock.let_pass(seconds)
 
 
 def test_moving_a_running_clock_stops_it():

@@ -98,6 +98,13 @@ def test_limits_are_of_channels_that_take_payments():
     assert (problem.rule, problem.line) == ("not-here", 11)
 
 
+def test_deductions_are_of_channels_that_withhold():
+    problem, = checked(east="deductions: {told_before: 24h}").problems
+    assert (problem.rule, problem.file) == ("not-here", "channels/east.yaml")
+    problem, = checked(east="deductions: {at_once_within: 24h}").problems
+    assert "told_before" in str(problem)
+
+
 def test_what_a_route_becomes():
     result = checked("[{use: east, weight: 70, when: {gte: {payable: 100.00}}}, {use: west, weight: 30}]")
     wallet, route = result.catalog.scenes["app"].channels

@@ -97,10 +97,12 @@ def test_scenes_sell_what_they_say(catalog):
         "shangjibao-vip/month", "shangjibao-vip/quarter", "shangjibao-vip/year", "shangjibao-leads/pack-100"]
     assert catalog.scenes["aiqicha-pc"].sku("aiqicha-vip/week") is None
     offers = catalog.scenes["xunkebao-pc"].channels
-    assert [offer.id for offer in offers] == ["wechat-native", "alipay-page"]
+    assert [offer.id for offer in offers] == ["wechat-native", "alipay-page", "wechat-papay"]
     choices = [offer.of[0] for offer in offers if len(offer.of) == 1 and not offer.is_route]
-    assert choices[0].when({"payable": 2000000}) and not choices[0].when({"payable": 2000001})
-    assert choices[1].when is None
+    once, lasting = {"product.types": ["one_time"]}, {"product.types": ["recurring"]}
+    assert [choices[0].when({"payable": 2000000, **types}) for types in (once, lasting)] == [True, False]
+    assert not choices[0].when({"payable": 2000001, **once}) and choices[2].when(lasting) and not choices[2].when(once)
+    assert catalog.scenes["aiqicha-h5-link"].channels[0].of[0].when is None
     assert offers[0].title == catalog.channels["wechat-native"]["title"]
 
 

@@ -5,7 +5,7 @@ import unicodedata
 from datetime import datetime
 from typing import Any, Mapping, Sequence
 
-from ...base import money
+from ...base import clock, money, settings
 from .selling import Sale
 
 
@@ -44,6 +44,20 @@ def life(view: Mapping[str, Any]) -> str:
         lines.append(f"  {after_ms:8.0f} ms {stem}─{_MARKS.get(move['what'], '·')} {pad(move['what'], 12)} {pad(arrow, 34)} "
                      f"{move['cause']}")
     return "\n".join(lines)
+
+
+def contract(view: Mapping[str, Any]) -> str:
+    """The months of a contract: one row a change of state, by the clock of those who were in it."""
+    lines = [f"The contract {view['no']}  ({view['title']}, by {view['channel']}; {view['paid_periods']} periods are paid, "
+             f"until {_local(view['paid_until'])})" if view["paid_until"] else f"The contract {view['no']}", ""]
+    for move in view["timeline"]:
+        arrow = f"{move['from']} → {move['to']}" if move["from"] else move["to"]
+        lines.append(f"  {_local(move['at'])}  {pad(move['what'], 16)} {pad(arrow, 22)} {move['cause']}")
+    return "\n".join(lines)
+
+
+def _local(text: str) -> str:
+    return _moment(text).astimezone(clock.zone(settings.timezone())).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _moment(text: str) -> datetime:

@@ -115,14 +115,14 @@ class Shop:
             self.sandbox("POST", "/_sandbox/faults", {**fault, "channel": channel, "next": 1})
         payment = self.api("POST", f"/v1/orders/{order['no']}/pay",
                            {"channel": chosen, "client": CLIENT}, **{"Idempotency-Key": uuid.uuid4().hex})
-        self._buyer_pays(channel, payment)
+        self.buyer_pays(channel, payment)
         if sale.trouble == "worker killed":
             self.stage.kill_worker()
         if fault and fault["fault"] in ("forged",):      # nobody paid: the forger's word was all there was
             time.sleep(1)
             self.sandbox("POST", f"/_sandbox/payments/{channel}/{payment['no']}/pay")
 
-    def _buyer_pays(self, channel: str, payment: Mapping[str, Any]) -> None:
+    def buyer_pays(self, channel: str, payment: Mapping[str, Any]) -> None:
         """What the buyer's terminal does with what it was given; a scanned code is paid by itself."""
         client = payment["client"] or {}
         if "redirect" in client:
