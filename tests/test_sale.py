@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine import sale, store
+from engine import sale, store, wire
 from engine.base import clock
 from engine.base.errors import Code
 from engine.deliver import entitlements, messages
@@ -11,7 +11,7 @@ from engine.flow import journal
 from engine.ledger import postings
 from engine.pay import payments
 from engine.trade import buyers, coupons, idempotency, orders, quotes
-from tests.support.selling import Outcome, order, paid, payment, place, refused, shop
+from tests.support.selling import FILES, UNREACHABLE, Outcome, order, paid, payment, place, put_live, refused, shop
 from tests.support.together import at_once, errors
 
 __all__ = ["shop"]
@@ -128,6 +128,14 @@ def test_a_free_order_from_a_quote(shop):
     buyer = shop.buyer("guest-of-honour")
     quote = sale.quote("app", shop.items("card/month"), buyer_id=buyer)
     assert sale.place("app", quote_no=quote["no"], buyer_id=buyer, pay_by={"channel": "wallet"})["state"] == "completed"
+
+
+def test_what_lasts_longer_than_the_calendar_is_delivered_to_its_last_day(shop):
+    put_live(2, {"products/card.yaml": FILES["products/card.yaml"].replace("for: 1 year}", "for: 1 year, quantity_max: 10000}")})
+    sold = paid(shop, ("card/year", 9000))
+    assert sold["state"] == "completed"
+    assert {e["ends_at_ms"] for e in entitlements.of_order(sold["no"]) if e["quota_total"] is None} == {clock.LAST_MS}
+    assert paid(shop, "card/month", buyer=sold["buyer_id"])["state"] == "completed"
 
 
 def test_an_order_paid_in_an_outside_shop(shop):
@@ -356,6 +364,24 @@ def test_an_order_paid_between_the_question_and_the_closing_stays_paid(shop, mon
     monkeypatch.setattr(orders, "find", paid_meanwhile)
     sale.expire(placed["no"])
     assert order(placed["no"])["state"] == "completed"
+
+
+GONE = {"channels/wallet.yaml": None, **{f"scenes/{scene}.yaml": FILES[f"scenes/{scene}.yaml"].replace("wallet, counter", "counter").replace(
+    "[wallet]", "[counter]") for scene in ("app", "page", "duo", "office", "bare", "last-call")}}
+
+
+@pytest.mark.parametrize("query, changed", [(wire.WireError("a secret is missing"), {}), (UNREACHABLE, GONE),
+                                            (Outcome("succeeded", {"state": "succeeded", "amount_minor": 1}, sent=True), {})],
+                         ids=["broken", "gone from the catalogue", "answers of another amount"])
+def test_no_channel_keeps_an_order_open_beyond_its_time(shop, query, changed):
+    placed = place(shop, buyer=shop.buyer("crowd"))
+    attempt = sale.pay(placed["no"], "wallet")
+    shop.outside.answers["wallet", "query"] = query
+    put_live(2, changed)
+    clock.set_to(placed["expires_at_ms"])
+    sale.expire(placed["no"])
+    assert order(placed["no"])["state"] == "closed" and {h["state"] for h in coupons.of_order(placed["no"])} == {"released"}
+    assert shop.notice(attempt) == "applied" and payment(attempt["no"])["surplus_minor"] == attempt["amount_minor"]
 
 
 # ── guests ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
+AMOUNT_MAX_MINOR = 10 ** 14                    # a million millions is a slip, not a price; all orders together still fit a ledger
 # ISO 4217 minor-unit exponents that are not 2.
 _EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "OMR": 3, "TND": 3, "JOD": 3}
 _MAJOR = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,3}0{0,3})?\Z")      # statements write 0.06000
