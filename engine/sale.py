@@ -232,7 +232,7 @@ def claim(order_no: str, claim_token: str, buyer_id: str) -> dict[str, Any]:
         order = orders.find(order_no, lock=True)
         if not order["claim_hash"] or hashlib.sha256(claim_token.encode()).hexdigest() != order["claim_hash"]:
             raise Refusal(Code.CLAIM_TOKEN_INVALID, "the claim token is not this order's", [{"path": "claim_token"}])
-        if buyers.find(buyer_id) is None:
+        if buyers.find(buyer_id, lock=True) is None:       # two claims, or a claim and a payment: one after the other
             raise Refusal(Code.BUYER_UNKNOWN, f"the buyer {buyer_id} is not registered", [{"path": "buyer.id"}])
         if order["buyer_id"] and order["buyer_id"] != buyer_id:
             raise Refusal(Code.ORDER_ALREADY_CLAIMED, f"order {order_no} already belongs to a buyer")

@@ -11,7 +11,7 @@ from engine.flow import journal
 from engine.ledger import postings
 from engine.pay import payments
 from engine.trade import buyers, coupons, idempotency, orders, quotes
-from tests.support.selling import FILES, UNREACHABLE, Outcome, order, paid, payment, place, put_live, refused, shop
+from tests.support.selling import FILES, NOON, UNREACHABLE, Outcome, order, paid, payment, place, put_live, refused, shop
 from tests.support.together import at_once, errors
 
 __all__ = ["shop"]
@@ -408,6 +408,21 @@ def test_a_guest_claims_an_order_and_pays_it_then(shop):
     shop.notice(sale.pay(placed["no"], "wallet"))
     assert buyers.find(buyer)["orders_paid"] == 1
     assert {e["buyer_id"] for e in entitlements.of_order(placed["no"])} == {buyer}
+
+
+def test_orders_paid_and_claimed_at_once_lose_no_day(shop):
+    """Whoever the buyer is: registered, or somebody we were not told of."""
+    known, stranger = shop.buyer(), "somebody"
+    placed = [place(shop, scene="page", buyer=buyer) for buyer in (known, stranger, "") for _ in range(3)]
+    attempts = [sale.pay(each["no"], "wallet") for each in placed]
+    for attempt in attempts[6:]:
+        shop.notice(attempt)
+    def work(n):
+        return shop.notice(attempts[n]) if n < 6 else sale.claim(placed[n]["no"], placed[n]["claim_token"], known)
+    assert not errors(at_once(work, range(9)))
+    for buyer, months in ((known, 6), (stranger, 3)):
+        last = max(e["ends_at_ms"] for e in entitlements.of_buyer(buyer) if e["right"] == "reports")
+        assert abs(last - clock.add_period(NOON, months, "month", "Asia/Shanghai")) <= 3 * 86_400_000      # February is short
 
 
 def test_a_claim_is_refused(shop):
