@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, quote_plus
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
+from ..base import canon
 from .model import Unreadable
 
 _DEPTH_MAX = 32
@@ -58,17 +59,9 @@ def read_json(text: str | bytes) -> Any:
         raise
     except (ValueError, RecursionError):
         raise Unreadable("the body is not valid JSON") from None
-    if isinstance(tree, (dict, list)) and text.count("{") + text.count("[") > _DEPTH_MAX and _is_deep(tree):
+    if text.count("{") + text.count("[") > _DEPTH_MAX and canon.is_deeper(tree, _DEPTH_MAX):
         raise Unreadable("the JSON is nested too deeply")
     return tree
-
-
-def _is_deep(tree: Any) -> bool:
-    level = [tree]
-    for _ in range(_DEPTH_MAX):
-        level = [inner for node in level for inner in (node.values() if isinstance(node, dict) else node)
-                 if isinstance(inner, (dict, list))]
-    return bool(level)
 
 
 def raw_member(text: str, name: str) -> str:
