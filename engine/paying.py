@@ -155,19 +155,19 @@ def _fall_over(attempt: Attempt, tried: Mapping[str, str]) -> Attempt | None:
 
 
 def channels_of(scene: Scene, name: str) -> frozenset[str]:
-    """The channels that a choice may lead to."""
-    offer = scene.offer(name)
-    return frozenset(choice.channel_id for choice in offer.of) if offer else frozenset((name,))
+    """The channels that a choice may lead to, of those that there are (still)."""
+    offer, there = scene.offer(name), live.catalog().channels
+    return frozenset(choice.channel_id for choice in offer.of if choice.channel_id in there) if offer else frozenset((name,))
 
 
 def clear_doubt(order_no: str, name: str) -> None:
     """Before another attempt: ask what became of one whose call was lost, so that the buyer need not wait for a sweep."""
-    in_doubt = [attempt for attempt in payments.live(order_no) if settling.call_is_over(attempt)]
+    in_doubt = [attempt for attempt in payments.live(order_no) if attempt["state"] != "pending"]
     if in_doubt:
         order = orders.find(order_no)
         among = channels_of(live.release(order["release_no"]).scene(order["scene_id"]), name)
         for attempt in in_doubt:
-            if attempt["channel_id"] in among:
+            if attempt["channel_id"] in among and settling.call_is_over(attempt):
                 settling.ask_payment(attempt["no"])
 
 

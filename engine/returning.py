@@ -19,8 +19,9 @@ from .reporting import report_charge
 from .runs import context_of_order, move_on
 from .steps import holds
 from .steps.context import SaleContext
-from .trade import orders
+from .trade import coupons, orders
 
+_UNDELIVERED = ("paid", "fulfilling")
 _log = logging.getLogger("salewright.charge")
 
 
@@ -78,29 +79,31 @@ def refund_elsewhere(order_no: str, amount_minor: int | None, number: str, reaso
 
 
 def _locked(order_no: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """(order, its payment from elsewhere), locked, with what was still to be done for the order ended."""
-    executor.cancel(order_no)
+    """(order, its payment from elsewhere), locked, and with them what is still to be done for the order."""
+    executor.lock(order_no)
     paid = next((p["no"] for p in payments.of_order(order_no)
                  if p["tender_kind"] in ("pool", "external") and p["state"] == "succeeded"), None)
     payment = payments.find(paid, lock=True) if paid else None
-    order = orders.find(order_no, lock=True)
-    executor.cancel(order_no)                  # what was scheduled while we waited for the order
-    return order, payment
+    return orders.find(order_no, lock=True), payment
 
 
 def take_back(ctx: SaleContext, payment: Mapping[str, Any], amount_minor: int, kind: str, reason: str,
               number: str | None = None) -> None:
-    """Book that money is back where it came from; with the last of it what the buyer got ends. `ctx.order` is locked."""
-    before = ctx.order["refunded_minor"]
+    """Book that money is back where it came from; with the last of it what the buyer got, or was still to get, ends. Until
+    then an order that is not delivered yet goes on. `ctx.order` is locked."""
+    before, was = ctx.order["refunded_minor"], ctx.order["state"]
     whole = before + amount_minor == ctx.order["payable_minor"]
     sources = _sources(ctx, before, amount_minor)
     refunds.outside_channels(dict(payment), amount_minor, kind, reason, sources, settling.money_account(ctx, payment), number)
     if whole:
+        executor.cancel(ctx.subject_no)
         entitlements.revoke(ctx.subject_no, reason)
         work_orders.cancel_all(ctx.subject_no, reason)
+        coupons.give_back(ctx.subject_no, reason)
         holds.release_purchase_cap(ctx, {})
     move_on(ctx, "refunding", reason)
-    move_on(ctx, "refunded" if whole else "partially_refunded", reason, refunded_minor=before + amount_minor)
+    after = "refunded" if whole else was if was in _UNDELIVERED else "partially_refunded"
+    move_on(ctx, after, reason, refunded_minor=before + amount_minor)
 
 
 def _sources(ctx: SaleContext, before: int, amount_minor: int) -> list[tuple[str, int]]:

@@ -13,7 +13,7 @@ import hashlib
 import logging
 from typing import Any, Callable, Mapping
 
-from . import paying, quoting, settling, store
+from . import paying, quoting, settling, store, wire
 from .base import clock, crash, ids, signal, trace
 from .base.errors import Code, Refusal
 from .config.live import live
@@ -82,6 +82,9 @@ def place(scene_id: str, *, quote_no: str = "", items: Items | None = None, buye
             settling.settle_free(ctx)
         attempt = paying.begin(ctx.order, ctx.facts(), ctx.scene, ctx.contact, pay_by, ctx.price.lines) \
             if pay_by and ctx.order["state"] == "awaiting_payment" else None
+        if attempt is None and pay_by and pay_by.get("sign"):
+            raise Refusal(Code.CONTRACT_REFUSED, "nothing is to be paid for this order, so nothing is signed with it: order it "
+                                                 "without a contract", [{"path": "payable_minor", "found": 0}])
         order = dict(ctx.order, claim_token=claim_token, payment=attempt.payment if attempt else None,
                      price=ctx.price.result())
         if remember:
@@ -205,7 +208,11 @@ def expire(order_no: str) -> None:
     be lost."""
     for attempt in payments.of_order(order_no):
         if attempt["state"] in payments.LIVE:
-            settling.ask_payment(attempt["no"])
+            try:
+                settling.ask_payment(attempt["no"])
+            except (Refusal, wire.WireError) as error:     # a channel that is gone or broken keeps no order open
+                _log.error("payment %s can't be asked for before its order is closed: %s", attempt["no"], error,
+                           extra={"order": order_no, "channel": attempt["channel_id"]})
     order = orders.find(order_no)
     if order["state"] == "awaiting_payment":
         if any(p["state"] == "unknown" for p in payments.of_order(order_no)):
@@ -225,7 +232,7 @@ def claim(order_no: str, claim_token: str, buyer_id: str) -> dict[str, Any]:
         order = orders.find(order_no, lock=True)
         if not order["claim_hash"] or hashlib.sha256(claim_token.encode()).hexdigest() != order["claim_hash"]:
             raise Refusal(Code.CLAIM_TOKEN_INVALID, "the claim token is not this order's", [{"path": "claim_token"}])
-        if buyers.find(buyer_id) is None:
+        if buyers.find(buyer_id, lock=True) is None:       # two claims, or a claim and a payment: one after the other
             raise Refusal(Code.BUYER_UNKNOWN, f"the buyer {buyer_id} is not registered", [{"path": "buyer.id"}])
         if order["buyer_id"] and order["buyer_id"] != buyer_id:
             raise Refusal(Code.ORDER_ALREADY_CLAIMED, f"order {order_no} already belongs to a buyer")

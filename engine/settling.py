@@ -109,6 +109,8 @@ def apply_payment(payment_no: str, fields: Mapping[str, Any], cause: str,
             order = orders.find(payment["order_no"], lock=True)
             if fields.get("state") == "pending" and payment["state"] in payments.LIVE:
                 payments.still_open(payment, fields.get("channel_no"), ask_now=notice is not None)
+            if notice and fields.get("state") == "succeeded" and fields.get("amount_minor") is None:
+                raise Refusal(Code.NOTICE_REJECTED, f"payment {payment_no}: it does not say how much was paid")
             return _apply(order, payment, fields, cause, inline)
     try:
         verdict = store.retrying(lambda: work(True))
@@ -334,9 +336,12 @@ def apply_refund(refund_no: str, state: str, fields: Mapping[str, Any], cause: s
             store.move(refunds.REFUND, refund_no, "failed", cause, row=refund, error=cause, ask_at_ms=None)
             signal.emit("refund.failed", channel=refund["channel_id"])
             _log.error("refund %s failed at the channel: %s", refund_no, cause, extra={"channel": refund["channel_id"]})
-        elif state == "failed" and refund["state"] == "succeeded":     # the bank sent back what had arrived
-            signal.emit("refund.came_back", channel=refund["channel_id"])
-            _log.error("refund %s came back after it had succeeded: %s", refund_no, cause, extra={"channel": refund["channel_id"]})
+        elif state == "failed" and refund["state"] == "succeeded":     # the bank sent it back, days later: a person must see to it
+            orders.add_detail(refund["order_no"], "refund_came_back", {"refund": refund_no, "cause": cause,
+                                                                       "reason": fields.get("reason") or ""})
+            signal.emit("refund.failed", channel=refund["channel_id"])
+            _log.error("refund %s had succeeded, and has come back to us: %s", refund_no, fields.get("reason") or cause, extra={
+                "channel": refund["channel_id"], "order": refund["order_no"]})
         elif state == "unknown" and refund["state"] == "processing":
             store.move(refunds.REFUND, refund_no, "unknown", cause, row=refund, error=cause)
         elif state in ("pending", "accepted") and refund["state"] == "unknown":

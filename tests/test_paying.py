@@ -122,3 +122,18 @@ def test_sixteen_pays_at_once_call_the_channel_once(shop):
     results = at_once(lambda n: sale.pay(placed["no"], "counter"), range(16))
     assert all(isinstance(e, Refusal) and e.code is Code.PAYMENT_IN_PROGRESS for e in errors(results))
     assert len(payments.of_order(placed["no"])) == len(shop.outside.asked("counter", "pay")) == 1
+
+
+@pytest.mark.parametrize("answer", [SILENT, Outcome("pending", {}, {"qr": "text"}, sent=True, status=200)])
+def test_an_attempt_through_a_channel_that_is_gone_is_no_obstacle(shop, answer):
+    shop.outside.answers["counter", "pay"] = answer
+    placed = place(shop)
+    first = sale.pay(placed["no"], "counter")
+    put_live(2, {"channels/counter.yaml": None, **{f"scenes/{scene}.yaml": FILES[f"scenes/{scene}.yaml"].replace(
+        "wallet, counter", "wallet") for scene in ("app", "page")}})
+    clock.advance(60)
+    with refused(Code.CHANNEL_NOT_ALLOWED):
+        sale.pay(placed["no"], "counter")
+    second = sale.pay(placed["no"], "wallet")
+    assert second["state"] == "pending" and shop.notice(second) == "applied"
+    assert order(placed["no"])["state"] == "completed" and payment(first["no"])["state"] in payments.LIVE

@@ -80,6 +80,12 @@ def test_what_frees_the_cap_may_be_charged_again(shop):
     return_charge(bank, "X-1", "again, please")
     assert orders.purchased(buyer, "card/week") == 0
     assert charged(shop, bank, "X-2", WEEK, buyer)["state"] == "charged"
+    post = shop.partner("post", 9)             # the agreement's own cap of a buyer
+    charged(shop, post, "P-1", MONTH, buyer)
+    with refused(Code.AGREEMENT_REFUSED, "1 pieces"):
+        charged(shop, post, "P-2", MONTH, buyer)
+    return_charge(post, "P-1", "again, please")
+    assert charged(shop, post, "P-2", MONTH, buyer)["state"] == "charged"
 
 
 def test_only_what_was_charged_can_go_back(shop):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine import sale, store
+from engine import sale, store, wire
 from engine.base import clock
 from engine.base.errors import Code
 from engine.deliver import entitlements, messages
@@ -11,7 +11,7 @@ from engine.flow import journal
 from engine.ledger import postings
 from engine.pay import payments
 from engine.trade import buyers, coupons, idempotency, orders, quotes
-from tests.support.selling import Outcome, order, paid, payment, place, refused, shop
+from tests.support.selling import FILES, NOON, UNREACHABLE, Outcome, order, paid, payment, place, put_live, refused, shop
 from tests.support.together import at_once, errors
 
 __all__ = ["shop"]
@@ -128,6 +128,14 @@ def test_a_free_order_from_a_quote(shop):
     buyer = shop.buyer("guest-of-honour")
     quote = sale.quote("app", shop.items("card/month"), buyer_id=buyer)
     assert sale.place("app", quote_no=quote["no"], buyer_id=buyer, pay_by={"channel": "wallet"})["state"] == "completed"
+
+
+def test_what_lasts_longer_than_the_calendar_is_delivered_to_its_last_day(shop):
+    put_live(2, {"products/card.yaml": FILES["products/card.yaml"].replace("for: 1 year}", "for: 1 year, quantity_max: 10000}")})
+    sold = paid(shop, ("card/year", 9000))
+    assert sold["state"] == "completed"
+    assert {e["ends_at_ms"] for e in entitlements.of_order(sold["no"]) if e["quota_total"] is None} == {clock.LAST_MS}
+    assert paid(shop, "card/month", buyer=sold["buyer_id"])["state"] == "completed"
 
 
 def test_an_order_paid_in_an_outside_shop(shop):
@@ -358,6 +366,24 @@ def test_an_order_paid_between_the_question_and_the_closing_stays_paid(shop, mon
     assert order(placed["no"])["state"] == "completed"
 
 
+GONE = {"channels/wallet.yaml": None, **{f"scenes/{scene}.yaml": FILES[f"scenes/{scene}.yaml"].replace("wallet, counter", "counter").replace(
+    "[wallet]", "[counter]") for scene in ("app", "page", "duo", "office", "bare", "last-call")}}
+
+
+@pytest.mark.parametrize("query, changed", [(wire.WireError("a secret is missing"), {}), (UNREACHABLE, GONE),
+                                            (Outcome("succeeded", {"state": "succeeded", "amount_minor": 1}, sent=True), {})],
+                         ids=["broken", "gone from the catalogue", "answers of another amount"])
+def test_no_channel_keeps_an_order_open_beyond_its_time(shop, query, changed):
+    placed = place(shop, buyer=shop.buyer("crowd"))
+    attempt = sale.pay(placed["no"], "wallet")
+    shop.outside.answers["wallet", "query"] = query
+    put_live(2, changed)
+    clock.set_to(placed["expires_at_ms"])
+    sale.expire(placed["no"])
+    assert order(placed["no"])["state"] == "closed" and {h["state"] for h in coupons.of_order(placed["no"])} == {"released"}
+    assert shop.notice(attempt) == "applied" and payment(attempt["no"])["surplus_minor"] == attempt["amount_minor"]
+
+
 # ── guests ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 def test_a_guest_claims_a_paid_order(shop):
@@ -382,6 +408,21 @@ def test_a_guest_claims_an_order_and_pays_it_then(shop):
     shop.notice(sale.pay(placed["no"], "wallet"))
     assert buyers.find(buyer)["orders_paid"] == 1
     assert {e["buyer_id"] for e in entitlements.of_order(placed["no"])} == {buyer}
+
+
+def test_orders_paid_and_claimed_at_once_lose_no_day(shop):
+    """Whoever the buyer is: registered, or somebody we were not told of."""
+    known, stranger = shop.buyer(), "somebody"
+    placed = [place(shop, scene="page", buyer=buyer) for buyer in (known, stranger, "") for _ in range(3)]
+    attempts = [sale.pay(each["no"], "wallet") for each in placed]
+    for attempt in attempts[6:]:
+        shop.notice(attempt)
+    def work(n):
+        return shop.notice(attempts[n]) if n < 6 else sale.claim(placed[n]["no"], placed[n]["claim_token"], known)
+    assert not errors(at_once(work, range(9)))
+    for buyer, months in ((known, 6), (stranger, 3)):
+        last = max(e["ends_at_ms"] for e in entitlements.of_buyer(buyer) if e["right"] == "reports")
+        assert abs(last - clock.add_period(NOON, months, "month", "Asia/Shanghai")) <= 3 * 86_400_000      # February is short
 
 
 def test_a_claim_is_refused(shop):

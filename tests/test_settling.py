@@ -11,7 +11,7 @@ from engine.flow import executor, journal, outbox
 from engine.flow.journal import FlowRun
 from engine.ledger import postings
 from engine.pay import channels, notices, payments, refunds
-from engine.trade import buyers
+from engine.trade import buyers, orders
 from tests.support.selling import ABSENT, PAID, SILENT, UNREACHABLE, Outcome, order, payment, refused, shop
 from tests.support.together import at_once, errors
 
@@ -63,7 +63,8 @@ def test_sixteen_different_notices_of_one_payment_have_one_effect(shop, placed, 
 
 
 @pytest.mark.parametrize("wrong",
-                         [{"amount_minor": 3999}, {"amount_minor": 4001}, {"amount_minor": 0}, {"currency": "USD"}])
+                         [{"amount_minor": 3999}, {"amount_minor": 4001}, {"amount_minor": 0}, {"currency": "USD"},
+                          {"amount_minor": None}])
 def test_a_notice_about_something_else_is_refused_and_forgotten(shop, placed, attempt, wrong):
     with refused(Code.NOTICE_REJECTED):
         shop.notice(attempt, **wrong)
@@ -428,11 +429,14 @@ def test_a_refunds_notice(shop, refund):
     assert payment(refund["payment_no"])["refunded_minor"] == 4000
 
 
-def test_a_refund_that_comes_back_after_it_had_arrived_is_cried_out(shop, refund, caplog):
-    settling.apply_refund(refund["no"], "succeeded", {}, "notice", ("wallet", "r1", "refunded"))
-    assert settling.apply_refund(refund["no"], "failed", {}, "account closed", ("wallet", "r2", "refunded")) == "succeeded"
-    assert [r.levelname for r in caplog.records if "came back after it had succeeded: account closed" in r.getMessage()] == ["ERROR"]
-    assert payment(refund["payment_no"])["refunded_minor"] == 4000
+def test_a_refund_that_came_back_is_told_to_people(shop, refund, caplog):
+    settling.send_refund(refund["no"])
+    assert settling.apply_refund(refund["no"], "failed", {"reason": "no such account"}, "notice",
+                                 ("wallet", "r3", "refund_failed")) == "succeeded"
+    [line] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "has come back to us: no such account" in line.getMessage() and line.order == refund["order_no"]
+    kept = store.one(orders.OrderDetail, order_no=refund["order_no"], kind="refund_came_back")
+    assert kept["body"] == {"refund": refund["no"], "cause": "notice", "reason": "no such account"}
 
 
 def test_a_refund_thought_failed_that_did_arrive(shop, refund):

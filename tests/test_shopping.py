@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from engine import store
+from engine import runs, store
 from engine.base import clock
 from engine.base.errors import Code
-from engine.deliver import entitlements, outgoing
+from engine.deliver import entitlements, outgoing, work_orders
 from engine.ledger import postings
 from engine.pay import notices, refunds
 from engine.shopping import apply_shop
-from engine.trade import orders
+from engine.trade import coupons, orders
 from engine.wire import Outcome
 from tests.support.partner_files import TOLD
 from tests.support.selling import SILENT, put_live, refused, shop
@@ -168,6 +168,53 @@ def test_refunds_in_parts(market):
     assert gave_back("F-3", amount_minor=None) == "applied"        # the rest
     assert sold()[0]["state"] == "refunded" and [r["amount_minor"] for r in refunds.of_order(order["no"])] != []
     assert {e["state"] for e in entitlements.of_order(order["no"])} == {"revoked"}
+
+
+def test_a_refund_in_part_leaves_the_rest_to_be_delivered(market, monkeypatch):
+    real = entitlements.grant
+    monkeypatch.setattr(entitlements, "grant", lambda *given: (_ for _ in ()).throw(ConnectionError("away")))
+    told()
+    assert gave_back(amount_minor=100) == "applied"
+    assert (sold()[0]["state"], sold()[0]["refunded_minor"]) == ("paid", 100)
+    monkeypatch.setattr(entitlements, "grant", real)
+    market.work()
+    assert sold()[0]["state"] == "completed" and len(entitlements.of_order(sold()[0]["no"])) == 2
+    assert market.outside.asked("market", "deliver")
+    assert gave_back("F-2", amount_minor=None) == "applied" and sold()[0]["state"] == "refunded"
+
+
+def test_a_refund_in_part_leaves_work_orders_to_be_done(market):
+    put_live(3, {**TOLD, "scenes/agency.yaml": """\
+id: agency
+title: {zh: 代办店, en: Agency}
+line: bureau
+terminal: app
+method: ecommerce
+login: guest
+sells: {filing: all}
+shop: {channel: market, items: {"9001": filing/one}}
+fields: {urgent: {type: boolean, title: {zh: 加急, en: Urgent}}}
+"""})
+    told(item="9001", amount_minor=100000)
+    market.work()
+    assert sold()[0]["state"] == "fulfilling"
+    gave_back(amount_minor=100)
+    assert sold()[0]["state"] == "fulfilling"
+    for row in work_orders.of_order(sold()[0]["no"]):
+        runs.finish_work_order(row["no"], "wang", {})
+    market.work()
+    assert sold()[0]["state"] == "completed" and len(entitlements.of_order(sold()[0]["no"])) == 1
+
+
+def test_a_whole_refund_returns_the_coupon_whose_policy_says_so(market):
+    market.buyer("fresh", phone="13800000077")
+    told(item="7002", amount_minor=990)
+    [hold] = coupons.of_order(sold()[0]["no"])
+    assert hold["state"] == "redeemed"
+    gave_back("F-1", amount_minor=490)
+    assert coupons.of_order(sold()[0]["no"])[0]["state"] == "redeemed"
+    gave_back("F-2", amount_minor=None)
+    assert coupons.of_order(sold()[0]["no"])[0]["state"] == "returned"
 
 
 def test_a_refund_that_is_faster_than_its_order_comes_again(market):

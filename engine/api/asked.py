@@ -10,6 +10,7 @@ from ..base import canon
 from ..base.errors import Code, Refusal
 
 BODY_MAX = 1 << 20
+DEPTH_MAX = 32                                 # lists and objects inside one another
 _JSON = re.compile(r"application/json\s*(?:;.*)?\Z", re.IGNORECASE)
 
 
@@ -96,6 +97,8 @@ class Asked:
             self.value = canon.loads(body)
         except ValueError as error:
             raise Refusal(Code.BAD_JSON, f"the body is not valid JSON: {error}") from None
+        if body.count(b"{") + body.count(b"[") > DEPTH_MAX and canon.is_deeper(self.value, DEPTH_MAX):
+            raise Refusal(Code.BAD_JSON, f"the body is nested more than {DEPTH_MAX} deep")
         if b"\\u0000" in body:                 # rare, and maybe only an escaped backslash: look closely
             _refuse_nul(self.value, "")
         return self.value

@@ -54,9 +54,9 @@ SIGN = named("SignRequest", thing("签约请求", "A contract asked for", {
                    "channel does", "first", "with_payment")}, "scene sku buyer channel"))
 TERMINATE = named("TerminateRequest", thing("解约请求", "Why the contract ends", {"reason": text("原因", "Reason", 120)}))
 PRICE = named("PriceRequest", thing("调价请求", "Another price from the next period on", {
-    "price_minor": minor("单价", "The price of a piece")}, "price_minor"))
+    "price_minor": minor("单价", "The price of a piece; nothing can't be deducted", least=1)}, "price_minor"))
 CONSENT = named("ConsentRequest", thing("同意调价", "The buyer's word on a price", {
-    "price_minor": minor("单价", "The price that was proposed"),
+    "price_minor": minor("单价", "The price that was proposed", least=1),
     "agrees": flag("是否同意", "Whether the buyer agrees", default=True)}, "price_minor"))
 
 

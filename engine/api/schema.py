@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ..base.money import AMOUNT_MAX_MINOR
+
 Schema = dict[str, Any]
-MINOR_MAX = 10 ** 14                           # minor units: a million millions is a slip, not a price
 NAMED: dict[str, Schema] = {}
 
 
@@ -26,7 +27,7 @@ def choice(zh: str, en: str, *words: str, **more: Any) -> Schema:
     return {"type": "string", "title": en, "x-title-zh": zh, "enum": list(words), **more}
 
 
-def whole(zh: str, en: str, least: int | None = 0, most: int | None = MINOR_MAX, **more: Any) -> Schema:
+def whole(zh: str, en: str, least: int | None = 0, most: int | None = AMOUNT_MAX_MINOR, **more: Any) -> Schema:
     bounds = {} if least is None else {"minimum": least}
     return {"type": "integer", "title": en, "x-title-zh": zh, **bounds, **({} if most is None else {"maximum": most}), **more}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any, Iterator
 
 from .. import store
+from ..base.errors import Refusal
 from ..config.catalog import Scene
 from ..config.live import live
 from ..deliver.entitlements import Entitlement
@@ -27,8 +28,12 @@ def entitlements_match() -> Iterator[Violation]:
             if found:
                 yield Violation(4, order["no"], "is refunded and still has entitlements")
             continue
-        scene = live.release(order["release_no"]).scene(order["scene_id"])
-        sold = {(line["n"], g) for line in order["lines"] for g in range(1, len(scene.skus[line["sku"]].grants) + 1)}
+        try:
+            scene = live.release(order["release_no"]).scene(order["scene_id"])
+            sold = {(line["n"], g) for line in order["lines"] for g in range(1, len(scene.skus[line["sku"]].grants) + 1)}
+        except (Refusal, KeyError) as error:
+            yield Violation(4, order["no"], f"was sold as its release does not know it: {error}")
+            continue
         if missing := sold - found if _grants(scene, order["no"], renewal=not order["quote_no"]) else set():
             yield Violation(4, order["no"], f"is completed without its entitlements {sorted(missing)} (line, grant)")
         if beyond := found - sold:
@@ -36,6 +41,13 @@ def entitlements_match() -> Iterator[Violation]:
     for no, order_no in rows("SELECT e.no, e.order_no FROM entitlement e LEFT JOIN trade_order o ON o.no = e.order_no "
                              "WHERE e.state = 'active' AND (o.no IS NULL OR o.paid_at_ms IS NULL)"):
         yield Violation(4, no, f"is active for order {order_no}, which is not paid")
+    for no, order_no in rows("SELECT e.no, e.order_no FROM entitlement e JOIN trade_order o ON o.no = e.order_no "
+                             "WHERE e.buyer_id <> o.buyer_id"):
+        yield Violation(4, no, f"belongs to another buyer than its order {order_no}")
+    for buyer, right, beyond in rows(
+            'SELECT buyer_id, name, SUM(n) FROM (SELECT buyer_id, "right" AS name, quota_used AS n FROM entitlement UNION ALL SELECT '
+            'buyer_id, "right", -amount FROM entitlement_use) uses GROUP BY buyer_id, name HAVING SUM(n) <> 0'):
+        yield Violation(4, buyer, f"{abs(beyond)} of {right} are {'used without a note' if beyond > 0 else 'noted, and not used'}")
     for no, in rows("SELECT no FROM entitlement WHERE quota_total IS NOT NULL AND (quota_used > quota_total OR quota_used < 0)"):
         yield Violation(4, no, "more of its quota is used than it has")
 
@@ -170,13 +182,21 @@ def states_moved() -> Iterator[Violation]:
 
 def quotes_recompute() -> Iterator[Violation]:
     """10. Recomputing an order's quote from its stored facts under its pinned release gives the same quote."""
+    for no, quote_no in rows("SELECT o.no, o.quote_no FROM trade_order o LEFT JOIN quote q ON q.no = o.quote_no AND q.state = 'adopted' "
+                             "AND q.order_no = o.no AND q.payable_minor = o.payable_minor AND q.currency = o.currency AND q.release_no = "
+                             "o.release_no WHERE o.quote_no <> '' AND q.no IS NULL"):
+        yield Violation(10, no, f"is not what its quote {quote_no} says")
     after = ""
     while True:
         page = store.many(Quote, state="adopted", also="no > ?", params=(after,), order_by="no", limit=PAGE)
         if not page:
             return
         for row in page:
-            again = recompute(row)
+            try:
+                again = recompute(row)
+            except (Refusal, KeyError) as error:
+                yield Violation(10, row["no"], f"can't be recomputed: {error}")
+                continue
             if again != row["result"] or again["payable_minor"] != row["payable_minor"]:
                 yield Violation(10, row["no"], f"recomputed: {again['payable_minor']}, quoted: {row['payable_minor']}"
                                                if again["payable_minor"] != row["payable_minor"]

@@ -31,3 +31,12 @@ def loads(text: str | bytes) -> Any:
 def digest(value: Any) -> str:
     """SHA-256 (hex) of a value's sorted JSON: equal values, equal digests."""
     return hashlib.sha256(dumps_sorted(value)).hexdigest()
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether more than so many lists and objects stand inside one another."""
+    inside = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(levels):
+        inside = [inner for node in inside for inner in (node.values() if isinstance(node, dict) else node)
+                  if isinstance(inner, (dict, list))]
+    return bool(inside)

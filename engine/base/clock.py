@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+LAST_MS = 253_402_128_000_000                  # 9999-12-30, UTC: a day that every zone can write
 _fixed_ms: int | None = None
 _passed: mmap.mmap | None = None               # eight bytes that all processes of a machine share: ms ahead of the system's time
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)\Z")
@@ -120,8 +121,16 @@ def add_period(start_ms: int, count: int, unit: str, zone_name: str, anchor_day:
     """A calendar period later, in the business's zone: unit day | week | month | quarter | year.
 
     A month later than the 31st is the last day of a shorter month; `anchor_day` (1–31) brings later periods back to
-    the day the first one began on, so that 31 Jan → 28 Feb → 31 Mar.
+    the day the first one began on, so that 31 Jan → 28 Feb → 31 Mar. What would end after the last year of the calendar
+    ends with it.
     """
+    try:
+        return min(_later(start_ms, count, unit, zone_name, anchor_day), LAST_MS)
+    except (OverflowError, ValueError):
+        return LAST_MS
+
+
+def _later(start_ms: int, count: int, unit: str, zone_name: str, anchor_day: int | None) -> int:
     local = to_datetime(start_ms).astimezone(zone(zone_name))
     if unit in ("day", "week"):
         moved = local.replace(tzinfo=None) + timedelta(days=count * (7 if unit == "week" else 1))

@@ -24,6 +24,10 @@ class JsonLines(logging.Formatter):
         return canon.dumps(line)
 
 
+# Texts of others stand in lines: none may begin a line of its own, or do something to a terminal.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
+
 class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         t = trace.current()
@@ -31,7 +35,7 @@ class TextLines(logging.Formatter):
         who = f" [{t.consumer}]" if t.consumer else ""
         origin = f" producer={t.producer[:8]}" if t.producer else ""
         head = f"{clock.rfc3339(clock.now_ms())} {record.levelname:<7} {t.trace_id[:8]}{who}{origin} "
-        text = head + record.getMessage() + pairs
+        text = (head + record.getMessage() + pairs).translate(_CONTROLS)
         return text + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
+AMOUNT_MAX_MINOR = 10 ** 14                    # a million millions is a slip, not a price; all orders together still fit a ledger
 # ISO 4217 minor-unit exponents that are not 2.
 _EXPONENTS = {**dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
               **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Callable, Iterator, Mapping
 
+from ..base import money
 from . import shape
 from .check_scenes import precision
 from .problems import Fault, nearest_word, shown
@@ -29,6 +30,7 @@ _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 RENEWAL = {"renews_every": "period", "renewal_price": "money", "notice_before": "duration", "retry": "durations",
            "grace": "duration", "suspends_for": "duration"}
 RENEWAL_MAY = {"price_steps": "prices"}
+_DEDUCTED = ("renewal_price", "price_steps")
 
 
 def _parses(form: str, value: Any) -> bool:
@@ -91,13 +93,23 @@ def check_product(world: World, id: str, product: Document) -> list[Fault]:
     faults += _check_rights(product.get("grants", ()), ("grants",))
     for sku_id, sku in product["skus"].items():
         path = ("skus", sku_id)
-        faults += precision(sku["price"], currency, (*path, "price"))
+        faults += _check_price(sku, currency, path)
         faults += _check_rights(sku.get("grants", ()), (*path, "grants"))
         faults += _check_grants(product, sku, path)
         type_ = world.shelf.data("product_types", sku.get("type", product["type"]))
         if type_ is not None:
             faults += _check_extra(type_, sku, path, currency)
     return faults
+
+
+def _check_price(sku: Document, currency: str, path: tuple) -> list[Fault]:
+    if faults := precision(sku["price"], currency, (*path, "price")):
+        return faults
+    most = sku.get("quantity_max", 1)
+    if money.parse_major(sku["price"], currency) * most <= money.AMOUNT_MAX_MINOR:
+        return []
+    return [Fault((*path, "price"), "range", f"{most} pieces in one order would cost more than an order may", str(sku["price"]),
+                  f"at most {money.format_major(money.AMOUNT_MAX_MINOR // most, currency)}")]
 
 
 def _check_rights(grants: Any, path: tuple) -> Iterator[Fault]:
@@ -139,15 +151,22 @@ def _check_extra(type_: Document, sku: Document, path: tuple, currency: str) -> 
             yield from _check_value(field, name, sku[name], (*path, name), currency)
 
 
+def _check_amount(name: str, value: Any, path: tuple, currency: str) -> list[Fault]:
+    faults = precision(value, currency, path)
+    if not faults and name in _DEDUCTED and money.parse_major(value, currency) == 0:
+        faults.append(Fault(path, "range", "nothing can't be deducted", found=shown(value), expected="a price above 0"))
+    return faults
+
+
 def _check_value(field: Document, name: str, value: Any, path: tuple, currency: str) -> Iterator[Fault]:
     expected, fits = _KINDS[field["type"]]
     if not fits(value):
         yield Fault(path, "type", f"{name} is of type {field['type']}", found=shown(value), expected=expected)
     elif field["type"] == "money":
-        yield from precision(value, currency, path)
+        yield from _check_amount(name, value, path, currency)
     elif field["type"] == "prices":
         for number, each in enumerate(value):
-            yield from precision(each["price"], currency, (*path, number, "price"))
+            yield from _check_amount(name, each["price"], (*path, number, "price"), currency)
     elif "one_of" in field and value not in field["one_of"]:
         yield Fault(path, "choice", f"{name} can't be this", shown(value), either(field["one_of"]),
                     nearest_word(value, map(str, field["one_of"])))

@@ -75,28 +75,34 @@ def _dangling(mark: marks.Mark, prefix: tuple, word: str, there: Iterable[str]) 
                  mark.at_key)
 
 
+# What a channel must be able to do wherever it is used: role → operations, of each of which one will do. Money that nobody
+# has a claim on goes back through the channel it came by; a supplier who does not answer is asked.
+_ALWAYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "pay": (("pay", "pay_and_sign", "sign"), ("refund",)), "message": (("send",),), "upstream": (("charge",), ("query",))}
 _TARGETS: Mapping[str, Callable[..., Fault | None]] = {"sku": _sku, "goods": _goods, "supplier": _supplier}
 
 
-def check_role(shelf: Shelf, channel_id: str, role: str, path: tuple) -> Fault | None:
-    """A fault when a channel that is there has another role than the one needed here."""
+def check_role(shelf: Shelf, channel_id: str, role: str, path: tuple, *needs: str) -> Fault | None:
+    """A fault when a channel that is there has another role than the one needed here, or can't do what is needed: what its
+    role always does, and the operations in `needs`."""
     channel = shelf.data("channels", channel_id)
-    if channel is None or channel.get("role") == role:
+    if channel is None:
         return None
-    fitting = [id for id, each in shelf.sound("channels") if each.get("role") == role]
-    return Fault(path, "role", f"the channel {channel_id} is not for this", found=f"role {channel.get('role')}",
-                 expected=f"a channel of role {role}" + (": " + ", ".join(fitting) if fitting else ""))
+    if channel.get("role") != role:
+        fitting = [id for id, each in shelf.sound("channels") if each.get("role") == role]
+        return Fault(path, "role", f"the channel {channel_id} is not for this", found=f"role {channel.get('role')}",
+                     expected=f"a channel of role {role}" + (": " + ", ".join(fitting) if fitting else ""))
+    for ways in (*_ALWAYS.get(role, ()), *((need,) for need in needs)):
+        if not any(way in channel.get("operations", {}) for way in ways):
+            return Fault(path, "role", f"the channel {channel_id} has no operation " + " or ".join(f"`{way}`" for way in ways),
+                         expected=f"a channel of role {role} that declares it")
+    return None
 
 
 def check_reporting(shelf: Shelf, told: Mapping[str, Any], role: str, operation: str, path: tuple) -> list[Fault]:
     """Faults when the channel that is to be told of results has another role, or lacks the operation for it."""
-    if fault := check_role(shelf, told["channel"], role, (*path, "channel")):
-        return [fault]
-    channel = shelf.data("channels", told["channel"])
-    if channel is None or operation in channel.get("operations", {}):
-        return []
-    return [Fault((*path, "channel"), "role", f"the channel {told['channel']} has no operation `{operation}`",
-                  expected=f"a channel of role {role} that declares it")]
+    fault = check_role(shelf, told["channel"], role, (*path, "channel"), operation)
+    return [fault] if fault else []
 
 
 def check_message(shelf: Shelf, id: str, message: Mapping[str, Any]) -> None:

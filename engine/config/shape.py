@@ -25,6 +25,7 @@ from .wording import faults_of
 FOLDER = Path(__file__).with_name("schemas")
 _ANNOTATIONS = frozenset({"title", "description", "examples", "default", "$schema", "$id"})
 Errors = Iterator[ValidationError]
+_DURATION_MAX_S = 36_500 * 86_400
 _REMEMBERED_MAX = 200_000          # parts known to be valid; forgotten all at once, which costs time only
 
 _PERIOD = re.compile(r"([1-9][0-9]{0,3}) (day|week|month|quarter|year)s?\Z")
@@ -48,8 +49,8 @@ def parse_wait(text: str) -> tuple[float, float]:
         raise ValueError("expected a duration or a range of them, e.g. 30s or 30s..1h")
     shortest = clock.parse_duration_s(match[1])
     longest = clock.parse_duration_s(match[2]) if match[2] else shortest
-    if longest < shortest:
-        raise ValueError("expected the shorter wait first, e.g. 30s..1h")
+    if not shortest <= longest <= _DURATION_MAX_S:
+        raise ValueError("expected the shorter wait first, and a hundred years at most, e.g. 30s..1h")
     return shortest, longest
 
 
@@ -66,13 +67,13 @@ def parse_percent(value: Any) -> Decimal:
 
 def _money(value: Any) -> None:
     # decimals are looked at again once the currency is known: here three, the most that any currency has
-    if money.parse_major(value, "KWD") < 0:
-        raise ValueError("expected an amount that is not negative, e.g. 9.90")
+    if not 0 <= money.parse_major(value, "KWD") <= money.AMOUNT_MAX_MINOR:
+        raise ValueError("expected an amount that is not negative, and not beyond all reason, e.g. 9.90")
 
 
 def _duration(value: Any) -> None:
-    if clock.parse_duration_s(value) <= 0:
-        raise ValueError("expected a duration longer than nothing, e.g. 30m")
+    if not 0 < clock.parse_duration_s(value) <= _DURATION_MAX_S:
+        raise ValueError("expected a duration longer than nothing, and of a hundred years at most, e.g. 30m")
 
 
 def _time(value: Any) -> None:

@@ -59,6 +59,17 @@ def again(order_no: str, merchant_id: str, item: str) -> str | None:
     return None
 
 
+def answered(no: str, state: str, external_no: str | None, reason: str) -> dict[str, Any]:
+    """The supplier's answer to our order, in the open transaction; the row as it is then. A notice may have been faster than
+    the answer: what it said stands."""
+    row = store.one(UpstreamOrder, no=no, lock=True)
+    if UPSTREAM.allows(row["state"], state):
+        said = {"external_no": external_no or row["external_no"], "error": reason if state == "failed" else None}
+        store.move(UPSTREAM, no, state, reason or "supplier's answer", row=row, **said)
+        row |= {"state": state, **said}
+    return row
+
+
 def of_order(order_no: str) -> list[dict[str, Any]]:
     links = store.many(UpstreamLink, order_no=order_no)
     return store.many(UpstreamOrder, no=[link["upstream_no"] for link in links], order_by="no") if links else []

@@ -242,10 +242,15 @@ def _compensate(run: dict, host: Host, ctx: Context, history: list[dict]) -> Non
             ctx.journal(flow.name, use, "undone", result={"by": undo, "result": result})
 
 
+def lock(subject_no: str) -> list[dict[str, Any]]:
+    """What is left of a subject's flows, locked. Called before the subject's own lock is taken, as runs are locked first."""
+    return store.many(FlowRun, subject_no=subject_no, state=["running", "waiting", "failed"], lock=True, order_by="no")
+
+
 def cancel(subject_no: str) -> int:
     """End what is left of a subject's flows, in the open transaction: nothing more is done or undone, nor tried again by
-    a person. Returns how many were ended. Called before the subject's own lock is taken, as runs are locked first."""
-    runs = store.many(FlowRun, subject_no=subject_no, state=["running", "waiting", "failed"], lock=True, order_by="no")
+    a person. Returns how many were ended. `lock` was called before: what is new since is ended too."""
+    runs = lock(subject_no)
     for run in runs:
         _save(run, state="cancelled", lease_until_ms=0)
     return len(runs)

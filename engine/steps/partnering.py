@@ -15,7 +15,7 @@ _HELD_BEFORE = """SELECT 1 FROM trade_order o JOIN order_line l ON l.order_no = 
 WHERE o.buyer_id = ? AND l.product_id = ? AND o.paid_at_ms IS NOT NULL AND o.no <> ? LIMIT 1"""
 _CHARGED_BEFORE = """SELECT COALESCE(SUM(l.quantity), 0) FROM trade_order o JOIN order_line l ON l.order_no = o.no
 WHERE o.buyer_id = ? AND o.partner_id = ? AND o.paid_at_ms IS NOT NULL AND o.no <> ?
-  AND EXISTS (SELECT 1 FROM charge c WHERE c.order_no = o.no)"""
+  AND EXISTS (SELECT 1 FROM charge c WHERE c.order_no = o.no AND c.state <> 'returned')"""
 
 
 @step("charge.check", "pure")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from .. import store, wire
+from .. import wire
 from ..base import clock
 from ..deliver import upstream, work_orders
 from ..flow.step import StepFailed
@@ -73,11 +73,10 @@ class OpenUpstreamOrder:
         state = _UPSTREAM.get(said)
         if state is None:
             return StepFailed(f"the supplier's answer is not known: {outcome['reason']}", in_doubt=True)
-        store.move(upstream.UPSTREAM, no, state, outcome["reason"] or "supplier's answer", external_no=outcome["external_no"],
-                   error=outcome["reason"] if state == "failed" else None)
-        if state == "failed":
-            return StepFailed(f"the supplier refused: {outcome['reason']}", retryable=not outcome["sent"])
-        return {"upstream_no": no, "external_no": outcome["external_no"], "state": state}
+        row = upstream.answered(no, state, outcome["external_no"], outcome["reason"])
+        if row["state"] == "failed":
+            return StepFailed(f"the supplier refused: {row['error']}", retryable=not outcome["sent"])
+        return {"upstream_no": no, "external_no": row["external_no"], "state": row["state"]}
 
 
 _UPSTREAM = {"succeeded": "done", "accepted": "accepted", "pending": "accepted", "partial": "accepted", "failed": "failed"}

@@ -10,9 +10,9 @@ from .databases import (ContentTable, JsonField, LOGICAL, Logical, SystemTable, 
 from .migrate import migrate, pending
 from .rows import delete, insert, many, one, query, update
 from .states import MACHINES, Machine, StateLog, born, move
-from .transaction import Transaction, current, in_transaction, retrying, snapshot, transaction
+from .transaction import Transaction, current, hold, in_transaction, retrying, snapshot, transaction
 
 __all__ = ["ContentTable", "JsonField", "LOGICAL", "Logical", "MACHINES", "Machine", "StateLog", "SystemTable",
-           "TradeTable", "Transaction", "born", "content", "counts", "current", "delete", "in_transaction", "insert",
+           "TradeTable", "Transaction", "born", "content", "counts", "current", "delete", "hold", "in_transaction", "insert",
            "logical_of", "many", "migrate", "move", "one", "open_all", "pending", "query", "retrying", "snapshot",
            "system", "tables", "trade", "transaction", "update"]

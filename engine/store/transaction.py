@@ -183,6 +183,13 @@ def current() -> Transaction:
     return tx
 
 
+def hold(name: str) -> None:
+    """Let nobody else past this name until the open transaction ends: a lock for what has no row. (SQLite's writer is alone.)"""
+    db = current().db
+    if not db.is_sqlite:
+        db.database.execute_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+
+
 def sqlstate(error: BaseException) -> str:
     cause = error.__cause__ or error.__context__
     return getattr(error, "sqlstate", None) or getattr(cause, "sqlstate", None) or ""

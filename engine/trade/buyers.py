@@ -20,7 +20,15 @@ class Buyer(store.TradeTable):
 
 
 def find(buyer_id: str, lock: bool = False) -> dict[str, Any] | None:
-    return store.one(Buyer, id=buyer_id, lock=lock) if buyer_id else None
+    """`lock` keeps one's orders apart, also of somebody we were not told of."""
+    row = store.one(Buyer, id=buyer_id, lock=lock) if buyer_id else None
+    if lock and buyer_id and row is None:
+        _hold(buyer_id)
+    return row
+
+
+def _hold(buyer_id: str) -> None:
+    store.hold(f"buyer {buyer_id}")
 
 
 def by_phone(phone: str) -> dict[str, Any] | None:
@@ -35,14 +43,17 @@ def put(buyer_id: str, phone: str | None = None, name: str | None = None, tags: 
               if v is not None}
     fresh = {"id": buyer_id, "phone": "", "name": "", "tags": [], "orders_paid": 0, "created_at_ms": now} | values
     is_new = store.insert(Buyer, fresh | {"updated_at_ms": now}, ignore=True) == 1
-    if not is_new:
+    if is_new:
+        _hold(buyer_id)                        # what is under way for somebody unknown ends first
+    else:
         store.update(Buyer, values | {"updated_at_ms": now}, id=buyer_id)
     return find(buyer_id), is_new
 
 
 def count_paid_order(buyer_id: str) -> None:
-    """One more paid order; also takes the buyer's row lock, so that two of a buyer's orders deliver one after the other."""
-    store.update(Buyer, {}, add={"orders_paid": 1}, id=buyer_id)
+    """One more paid order; also takes the buyer's lock, so that two of a buyer's orders deliver one after the other."""
+    if not store.update(Buyer, {}, add={"orders_paid": 1}, id=buyer_id):
+        _hold(buyer_id)
 
 
 def retag(row: Mapping[str, Any], add: list[str], remove: list[str]) -> list[str]:

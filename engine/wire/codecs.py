@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, quote_plus
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
+from ..base import canon
 from .model import Unreadable
 
 _DEPTH_MAX = 32
@@ -44,14 +45,23 @@ def _no_constant(word: str) -> Any:
     raise Unreadable(f"{word} is not JSON")
 
 
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")            # half a character, unless its other half follows
+
+
 def read_json(text: str | bytes) -> Any:
     """JSON → plain values; numbers with a point are Decimal, so that no amount passes through a float."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique)
+        text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        tree = json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique)
+        if not text.isascii() or _HALF.search(text):
+            write_json(tree)                   # what can't be written again could neither be signed nor kept
     except Unreadable:
         raise
     except (ValueError, RecursionError):
         raise Unreadable("the body is not valid JSON") from None
+    if text.count("{") + text.count("[") > _DEPTH_MAX and canon.is_deeper(tree, _DEPTH_MAX):
+        raise Unreadable("the JSON is nested too deeply")
+    return tree
 
 
 def raw_member(text: str, name: str) -> str:
@@ -140,6 +150,8 @@ def nest_brackets(flat: Mapping[str, str]) -> dict[str, Any]:
             node = node.setdefault(word, {})
             if not isinstance(node, dict):
                 raise Unreadable("the form uses a field both as a value and as a group")
+        if words[-1] in node:
+            raise Unreadable("the form repeats a field, or uses it both as a value and as a group")
         node[words[-1]] = value
     return tree
 
@@ -197,7 +209,9 @@ def read_xml(text: bytes) -> Any:
     parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = reader.text, reader.refuse
     try:
         parser.Parse(text, True)
-    except expat.ExpatError:
+    except Unreadable:
+        raise
+    except (expat.ExpatError, ValueError, LookupError):    # the last two: an encoding that expat does not know
         raise Unreadable("the body is not valid XML") from None
     tree = reader.stack[0][0]
     return next(iter(tree.values()), {}) or {}

@@ -29,6 +29,7 @@ def compile_event(draft: Draft, doc: Mapping[str, Any], name: str, spec: Mapping
     match = mapping.compile_match(draft, doc, spec, frozenset(), path)
     for field in set(match) - {f.name for f in take.fields}:
         draft.problem((*path, "take"), f"{field!r} must match, so it must be taken")
+    _check_amount(draft, {field.name: field for field in take.fields}, (*path, "take"))
     once = spec.get("once_by", [])
     names = [once] if isinstance(once, str) else list(once)
     if not names:
@@ -44,6 +45,14 @@ def compile_event(draft: Draft, doc: Mapping[str, Any], name: str, spec: Mapping
         take=take, match=match,
         once_by=tuple(draft.name(n, NOTICE, (*path, "once_by")) for n in names),
         answers=_answers(draft, spec.get("answer", {}), (*path, "answer")))
+
+
+def _check_amount(draft: Draft, taken: Mapping[str, mapping.Field], path: Path) -> None:
+    """What says that a payment succeeded says how much was paid: it is held against what we asked for."""
+    state = taken.get("state")
+    may_succeed = state is not None and "succeeded" in (state.fixed, state.other, *(state.words or {}).values())
+    if may_succeed and "payment_no" in taken and "refund_no" not in taken and "amount" not in taken:
+        draft.problem(path, "take the amount: a payment that succeeded is held against what was asked for")
 
 
 def _check_sealed(draft: Draft, spec: Mapping[str, Any], take: mapping.Take, matched: set[str], once: list[str], path: Path

@@ -6,9 +6,11 @@ import uuid
 
 import pytest
 
-from engine import renewing
+from engine import renewing, startup
 from engine.api import keys
 from engine.base import clock
+from engine.config import releases
+from engine.config.live import live
 from engine.flow import outbox
 from engine.workers import jobs                # noqa: F401  the outbox's handlers
 from tests.api.client import Api, count
@@ -60,6 +62,11 @@ operations:
     judge: [{http: 404, then: absent}, {http: 200, then: as_taken}]
   unsign:
     post: /contracts/{contract.channel_no}/end
+    take: {merchant: shop}
+    judge: [{http: 200, then: succeeded}]
+  refund:
+    post: /refunds
+    json: {no: "{refund.no}", payment: "{payment.no}", amount: "{refund.amount:fen}"}
     take: {merchant: shop}
     judge: [{http: 200, then: succeeded}]
 notices:
@@ -195,6 +202,18 @@ def test_refused(api):
     assert count("contract") == 0
     for verb, path in (("GET", ""), ("POST", "/terminate"), ("POST", "/retry")):
         assert api.ask(verb, f"/v1/contracts/C0{path}", {} if "term" in path else None).json["code"] == "contract_unknown"
+
+
+def test_nothing_is_signed_with_an_order_that_costs_nothing(lite, monkeypatch):
+    gift = SHOP | {"coupons/gift.yaml": "id: gift\ntitle: {zh: 首月免费, en: First month free}\nbenefit: {price: 0.00}\n"
+                                        "scope: {products: [pass/monthly]}\n"}
+    releases.publish(gift, "gift", "tests", startup.vocabulary())
+    live.look()
+    refused = signing(lite)
+    assert (refused.status, refused["code"]) == (422, "contract_refused") and "nothing is to be paid" in refused["message"]
+    assert count("trade_order") == count("contract") == count("coupon_hold") == 0
+    assert lite.post("/v1/orders", {"scene": "club", "items": [{"sku": "pass/monthly"}], "buyer": {"id": lite.buyer()}},
+                     once="free")["state"] == "completed"
 
 
 def test_a_buyers_contracts_page_by_page(lite):

@@ -23,6 +23,8 @@ BAD = [
     ("lone surrogate", "POST", ORDERS, {"raw": b'{"scene": "\\ud800"}'}, 400, "bad_json"),
     ("NaN", "POST", ORDERS, {"raw": b'{"expected_payable_minor": NaN}'}, 400, "bad_json"),
     ("very deep", "POST", ORDERS, {"raw": b"[" * 100_000}, 400, "bad_json"),
+    ("deep, in a field", "POST", ORDERS, {"raw": b'{"scene": "cards", "fields": {"a": ' + b"[" * 300 + b"]" * 300 + b"}}"}, 400, "bad_json"),
+    ("deep, with a NUL", "POST", ORDERS, {"raw": b'["\\u0000", ' + b"[" * 1000 + b"]" * 1000 + b"]"}, 400, "bad_json"),
     ("two values", "POST", ORDERS, {"raw": b"{}{}"}, 400, "bad_json"),
     ("a list", "POST", ORDERS, {"raw": b"[]"}, 400, "bad_request"),
     ("null", "POST", ORDERS, {"raw": b"null"}, 400, "bad_request"),

@@ -44,3 +44,8 @@ def test_a_digest_is_stable():
 def test_what_is_no_json(value):
     with pytest.raises(TypeError):
         canon.dumps({"x": value})
+
+
+def test_how_deep_a_value_is():
+    assert not canon.is_deeper(1, 0) and canon.is_deeper([], 0) and not canon.is_deeper([1, "[["], 1)
+    assert canon.is_deeper({"a": [1, {"b": {}}]}, 3) and not canon.is_deeper({"a": [1, {"b": {}}]}, 4)

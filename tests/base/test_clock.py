@@ -212,3 +212,11 @@ def test_months_keep_the_day_or_end_with_the_month(start, unit):
 def test_an_unknown_unit_is_an_error():
     with pytest.raises(KeyError):
         clock.add_period(0, 1, "fortnight", SHANGHAI)
+
+
+@pytest.mark.parametrize("start_ms, count, unit", [(0, 9000, "year"), (0, 10 ** 9, "month"), (0, 10 ** 12, "day"), (0, 10 ** 9, "week"),
+                                                   (clock.LAST_MS, 1, "quarter"), (clock.LAST_MS, 1, "day")])
+@pytest.mark.parametrize("zone", [SHANGHAI, "Pacific/Kiritimati", "Etc/GMT+12"])
+def test_what_would_end_after_the_last_year_ends_with_it(start_ms, count, unit, zone):
+    assert clock.add_period(start_ms, count, unit, zone, 31) == clock.LAST_MS
+    assert clock.rfc3339(clock.LAST_MS).startswith("9999-12-30") and shown(clock.LAST_MS, zone).startswith("9999-12-")

@@ -42,3 +42,10 @@ def test_with_what_was_raised(line, form):
     except ZeroDivisionError:
         told = line(form, "it failed", exc_info=True)
     assert "ZeroDivisionError" in (json.loads(told)["exception"] if form == "json" else told)
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_text_of_others_begins_no_line_of_its_own(line, form):
+    told = line(form, "asked for %s", "/v1/orders/x\n2026-11-20 ERROR forged\u2028\x1b[2J\x85", extra={"why": "a\r\nb"})
+    assert told.count("\n") == 1 and not set("\r\x1b" + ("\u2028\x85" if form == "text" else "")) & set(told)
+    assert "2026-11-20 ERROR forged" in told

@@ -111,6 +111,23 @@ def test_a_claimed_order_gives_its_rights_to_the_buyer(database):
     assert [e["order_no"] for e in entitlements.of_buyer("b")] == ["O1"]
 
 
+@pytest.mark.parametrize("own, days, claimed", [
+    ((), 0, [(0, 30), (30, 61)]), ((wanted(),), 0, [(0, 60), (60, 91)]), ((wanted(),), 10, [(0, 50), (50, 81)]),
+    ((wanted(unit="week"),), 10, [(0, 30), (30, 61)]), ((wanted(pieces=2),), 40, [(0, 30), (30, 82)]),
+    ((wanted(),), 100, [(0, 30), (30, 61)]), ((wanted(quota=5),), 0, [(0, 30), (30, 61)]), ((wanted("other"),), 0, [(0, 30), (30, 61)])],
+    ids=["nothing of one's own", "at once", "ten days later", "one's own is over", "one of two is over", "all is over", "a quota",
+         "another right"])
+def test_a_claimed_right_loses_no_day_beside_the_buyers_own(database, own, days, claimed):
+    if own:
+        grant("O1", "b", *own)
+    grant("O2", "", wanted(), wanted(line=2), wanted(quota=10, line=3))
+    clock.advance(days * 86400)
+    with store.transaction():
+        entitlements.bind("O2", "b")
+    assert [((e["starts_at_ms"] - NOON) // DAY, (e["ends_at_ms"] - NOON) // DAY) for e in entitlements.of_order("O2")] == \
+        [*claimed, (0, 30)]
+
+
 def test_what_a_buyer_may_do_now(database):
     grant("O1", "b", wanted("a", unit="day")), grant("O2", "b", wanted("a", unit="day"))
     grant("O3", "b", wanted("b", quota=1))

@@ -112,3 +112,18 @@ def test_what_the_supplier_says_later(shop, placed):
     assert [told("partial", "k1"), told("succeeded", "k2"), told("succeeded", "k2"), told("failed", "k3")] == \
         ["nothing_new", "applied", "repeated", "nothing_new"]
     assert (bought(placed)["state"], bought(placed)["external_no"]) == ("done", "S7")
+
+
+@pytest.mark.parametrize("said, after, order_is", [("succeeded", "done", "completed"), ("pending", "accepted", "completed"),
+                                                   ("failed", "failed", "paid")])
+def test_a_supplier_whose_notice_is_faster_than_its_answer(shop, placed, said, after, order_is):
+    def taken(facts):
+        assert supplying.apply_upstream(facts["upstream.no"], {"state": said, "channel_no": "S7", "reason": "sold out"}, "notice",
+                                        ("supply", "k1", "delivered")) == "applied"
+        return Outcome("accepted", sent=True, status=200)
+    shop.outside.answers["supply", "charge"] = taken
+    shop.work()
+    assert (bought(placed)["state"], bought(placed)["external_no"], order(placed["no"])["state"]) == (after, "S7", order_is)
+    assert len(shop.outside.asked("supply", "charge")) == 1 and not shop.outside.asked("supply", "query")
+    if said == "failed":
+        assert "sold out" in store.one(FlowRun, no=f"{placed['no']}/paid")["error"]

@@ -73,6 +73,11 @@ def test_xml_lists_are_repeated_elements():
         {"a": ["1", {"b": "2"}, "3"], "c": "<x>"}
 
 
+def test_json_is_read_to_its_limits():
+    assert codecs.read_json(b"[" * 32 + b"]" * 32) and codecs.read_json(b'\xef\xbb\xbf["\\ud83d\\ude00", "\\\\ud800"]') == ["😀", "\\ud800"]
+    assert codecs.read_json('"' + "[" * 50 + '"') == "[" * 50
+
+
 def test_numbers_with_a_point_are_never_floats():
     assert codecs.read_json('{"a": 9.90, "b": 1e2}') == {"a": Decimal("9.90"), "b": Decimal("1E+2")}
     assert casts.as_text(codecs.read_json('{"a": 9.90}')["a"]) == "9.90"
@@ -81,12 +86,15 @@ def test_numbers_with_a_point_are_never_floats():
 @pytest.mark.parametrize("kind, body", [
     ("json", b'{"a": 1, "a": 2}'), ("json", b'{"a": NaN}'), ("json", b'{"a": '), ("json", b"\xff"),
     ("json", b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), ("json", b'{"a": ' + b"9" * 5000 + b"}"),
+    ("json", b"[" * 33 + b"]" * 33), ("json", b'{"a": "\\ud800"}'), ("json", b'{"\\uDFFF": 1}'), ("json", b'"\xed\xa0\x80"'),
+    ("json", '{"a": 1}'.encode("utf-16")),
     ("form", b"a=1&a=2"), ("form", b"a=%ff"), ("form", b"&".join(b"a%d=1" % n for n in range(2001))),
-    ("form_brackets", b"a=1&a[b]=2"), ("form_brackets", b"[]=1"), ("form_brackets", b"a" + b"[b]" * 40 + b"=1"),
+    ("form_brackets", b"a=1&a[b]=2"), ("form_brackets", b"a[b]=1&a=2"), ("form_brackets", b"a[b]=1&a[[b]]=2"), ("form_brackets", b"[]=1"), ("form_brackets", b"a" + b"[b]" * 40 + b"=1"),
     ("multipart", b"a=1"), ("multipart", b"--x\r\n\r\na\r\n--x--"), ("multipart", b'--x\r\nA: form-data; name="a"\r\n\r\n1'),
     ("multipart", b'--x\r\nA: d; name="a"\r\n\r\n1\r\n--x\r\nA: d; name="a"\r\n\r\n2\r\n--x--'),
     ("xml", b"<a><b></a>"), ("xml", b"<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>"), ("xml", b"<a>" * 40 + b"</a>" * 40),
     ("xml", b"<!DOCTYPE x SYSTEM 'file:///etc/hostname'><x/>"), ("xml", b"plain"),
+    ("xml", b"<?xml version='1.0' encoding='GBK'?><x>1</x>"), ("xml", b"<?xml version='1.0' encoding='none-such'?><x>1</x>"),
 ], ids=lambda v: v[:24].decode("latin1") if isinstance(v, bytes) else v)
 def test_what_can_be_read_in_two_ways_is_refused(kind, body):
     with pytest.raises(Unreadable):

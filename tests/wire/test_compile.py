@@ -73,6 +73,7 @@ def test_a_right_file_has_no_problem():
     (("verify", "text"), "{payment.no}", ("verify", "text"), "can't be named here"),
     (("verify",), "none", PAID, "must be verified"),
     ((*PAID, "take", "merchant"), KeyError, (*PAID, "take"), "must match, so it must be taken"),
+    ((*PAID, "take", "amount"), KeyError, (*PAID, "take"), "take the amount"),
     ((*PAID, "once_by"), [], (*PAID, "once_by"), "what names an event"),
     ((*PAID, "once_by"), "payment.no", (*PAID, "once_by"), "can't be named"),
     ((*PAID, "answer", "failure"), KeyError, (*PAID, "answer"), "what we answer on failure"),
