@@ -38,14 +38,16 @@ def paid_since(since_ms: int, lines: list[str]) -> list[dict[str, Any]]:
 
 
 def by_channel(since_ms: int, lines: list[str]) -> dict[str, dict[str, int]]:
-    """channel → {asked, paid, not_taken}: payment attempts of orders placed since."""
+    """channel → {asked, paid, not_taken, open}: payment attempts of orders placed since."""
     more, params = _lines(lines)
     rows = store.query(
         store.trade, "SELECT p.channel_id, COUNT(*), SUM(CASE WHEN p.state = 'succeeded' THEN 1 ELSE 0 END), "
-                     "SUM(CASE WHEN p.state = 'failed' THEN 1 ELSE 0 END) FROM trade_order o "
+                     "SUM(CASE WHEN p.state = 'failed' THEN 1 ELSE 0 END), "
+                     "SUM(CASE WHEN p.state IN ('created', 'pending', 'unknown') THEN 1 ELSE 0 END) FROM trade_order o "
                      "JOIN payment_order p ON p.order_no = o.no "
                      f"WHERE o.created_at_ms >= ? AND p.tender_kind = 'channel'{more} GROUP BY p.channel_id", [since_ms, *params])
-    return {channel: {"asked": int(asked), "paid": int(paid), "not_taken": int(failed)} for channel, asked, paid, failed in rows}
+    return {channel: {"asked": int(asked), "paid": int(paid), "not_taken": int(failed), "open": int(undecided)}
+            for channel, asked, paid, failed, undecided in rows}
 
 
 def channels(catalog: Catalog | None, since_ms: int, lines: list[str]) -> list[dict[str, Any]]:
@@ -58,7 +60,7 @@ def channels(catalog: Catalog | None, since_ms: int, lines: list[str]) -> list[d
         if document.get("role") == "pay" and (id in tried or bad or limit.by_day):
             count, minor = used.get(limit.account, (0, 0))
             found.append({"id": id, "currency": document.get("currency", "CNY"), "limit": limit, "count": count, "minor": minor,
-                          "broken": bad, **tried.get(id, {"asked": 0, "paid": 0, "not_taken": 0})})
+                          "broken": bad, **tried.get(id, {"asked": 0, "paid": 0, "not_taken": 0, "open": 0})})
     return found
 
 
