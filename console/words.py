@@ -83,7 +83,7 @@ UNITS = {"money": _l("money"), "pieces": _l("pieces"), "heads": _l("heads")}
 POOL_MOVES = {"top_up": _l("Top-up"), "draw": _l("Draw"), "return": _l("Return")}
 NOTICE_EVENTS = {
     "charged": _l("Charged"), "failed": _l("Failed"), "returned": _l("Returned"), "delivered": _l("Delivered"), "paid": _l("Paid"),
-    "refunded": _l("Refunded"), "signed": _l("Signed"), "contract": _l("Contract"), "ordered": _l("Ordered"),
+    "refunded": _l("Refunded"), "signed": _l("Contract signed"), "contract": _l("Contract"), "ordered": _l("Ordered"),
     "receipt": _l("Receipt of a message"), "issued": _l("Issued"), "withheld": _l("Deducted"),
     "refund_failed": _l("Refund failed"), "approved": _l("Approved")}
 STEPS = {
@@ -106,7 +106,7 @@ OPERATIONS = {
     "deliver": _l("tell of the delivery"), "invoice": _l("invoice"), "invoice_query": _l("query an invoice"),
     "red_invoice": _l("take an invoice back")}
 CHANNEL_ROLES = {"pay": _l("payment"), "shop": _l("shop platform"), "message": _l("messages"), "partner": _l("notices to partners"),
-                 "upstream": _l("supplier"), "invoice": _l("invoices")}
+                 "upstream": _l("supplier"), "logistics": _l("logistics"), "invoice": _l("invoices")}
 MERCHANT_KINDS = {"own": _l("ourselves"), "seller": _l("seller"), "supplier": _l("supplier")}
 BENEFITS = {"amount": _l("off"), "percent": _l("% off"), "price": _l("at a fixed price of"), "at_most": _l("at most")}
 PARTS = {"deliver": _l("deliver"), "consume": _l("use up a quota"), "renew": _l("renew"), "fulfil": _l("people do work"),

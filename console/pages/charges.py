@@ -73,8 +73,8 @@ class Charges(Listing):
         "order_no": cell(lambda row: Markup('<a class="no" href="{}">{}</a>').format(
             url_for("orders.order", no=row.order_no), row.order_no)),
         "buyer_id": cell(_buyer), "amount": cell(_amount), "created_at_ms": cell(lambda row: ui.time(row.created_at_ms))}
-    column_export_list = ("partner_id", "partner_order_no", "no", "state", "reason", "order_no", "buyer_id", "phone", "amount", "unit",
-                          "tries", "created_at_ms")
+    column_export_list = ("partner_id", "partner_order_no", "no", "state", "reason", "order_no", "buyer_id", "phone", "amount",
+                          "unit", "tries", "created_at_ms")
     column_formatters_export = {
         "state": cell(lambda row: words.state("charge", row.state)), "reason": cell(lambda row: causes.said(row.reason)),
         "phone": cell(lambda row: ui.phone(row.phone)), "amount": cell(_plain_amount), "unit": cell(_unit),

@@ -64,11 +64,12 @@ class Contracts(Listing):
                      "signed_at_ms": _l("Signed"), "ended_at_ms": _l("Ended"), "reason": _l("Reason")}
     column_formatters = {
         "no": cell(_link), "state": cell(lambda row: ui.badge("contract", row.state)), "title": cell(_what),
-        "channel_id": cell(lambda row: catalogue.channel_title(row.channel_id)), "paid_n": cell(_paid), "next_price_minor": cell(_price),
+        "channel_id": cell(lambda row: catalogue.channel_title(row.channel_id)), "paid_n": cell(_paid),
+        "next_price_minor": cell(_price),
         "next_at_ms": cell(lambda row: ui.moment(row.next_at_ms))}
-    column_export_list = ("no", "state", "scene_id", "line_id", "sku", "quantity", "buyer_id", "channel_id", "channel_no", "order_no",
-                          "paid_n", "paid_until_ms", "next_price_minor", "currency", "next_at_ms", "signed_at_ms", "ended_at_ms",
-                          "reason")
+    column_export_list = ("no", "state", "scene_id", "line_id", "sku", "quantity", "buyer_id", "channel_id", "channel_no",
+                          "order_no", "paid_n", "paid_until_ms", "next_price_minor", "currency", "next_at_ms", "signed_at_ms",
+                          "ended_at_ms", "reason")
     column_formatters_export = {
         "state": cell(lambda row: words.state("contract", row.state)),
         **{name: cell(lambda row, name=name: ui.time_text(getattr(row, name)))
@@ -157,8 +158,8 @@ class Contracts(Listing):
             minor = 0
         if not 0 < minor <= PRICE_MAX_MINOR:
             raise Said(Code.BAD_REQUEST, _("%(text)s is no amount: write it like 25.00, more than nothing.", text=text or "–"))
-        question = _("Propose %(amount)s %(currency)s a piece for contract %(no)s? A lower price holds at once, a higher one when the "
-                     "buyer has agreed.", amount=ui.money_text(minor, row["currency"]), currency=row["currency"], no=no)
+        question = _("Propose %(amount)s %(currency)s a piece for contract %(no)s? A lower price holds at once, a higher one "
+                     "when the buyer has agreed.", amount=ui.money_text(minor, row["currency"]), currency=row["currency"], no=no)
         if page := ask_first(question, _("Propose"), _back(no)):
             return page
         with audit.deed("contract.price", "contract", no, note=text, before={"proposed": row["proposed"]}) as entry:

@@ -31,13 +31,14 @@ class Jobs(Page):
         job = jobs.find(job_id)
         if job is None or g.person.lines:
             raise Refusal(Code.NOT_FOUND, f"there is no job {job_id}", [{"path": "job", "found": job_id}])
-        question = _("Send the job \"%(task)s\" of %(no)s round again?", task=words.word(words.TASKS, job["task"]), no=job["subject_no"])
+        said = {"task": words.word(words.TASKS, job["task"]), "no": job["subject_no"]}
+        question = _("Send the job \"%(task)s\" of %(no)s round again?", **said)
         if page := ask_first(question, _("Replay"), url_for(".index")):
             return page
         before = {name: job[name] for name in ("task", "subject_no", "attempts", "error")}
         with audit.deed("job.replay", "job", str(job_id), note=f"{job['task']} {job['subject_no']}", before=before):
             outbox.replay(job_id)
-        flash(_("The job %(task)s of %(no)s goes round again.", task=words.word(words.TASKS, job["task"]), no=job["subject_no"]), "success")
+        flash(_("The job %(task)s of %(no)s goes round again.", **said), "success")
 
     @expose("/replay", methods=("POST",))
     @deed("job.replay", lambda: url_for("jobs.index"))

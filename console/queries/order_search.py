@@ -22,7 +22,8 @@ _TELEPHONE = re.compile(r"\+?[0-9][0-9 -]{5,18}\Z")
 
 
 def condition(text: str) -> peewee.Expression:
-    """Orders whose own number, or that of anything that hangs on them, or whose buyer, telephone or outside number is this text, exactly."""
+    """Orders whose number, or that of anything that hangs on them, is this text, exactly; or whose buyer, telephone or outside
+    number is."""
     return (TradeOrder.no << _order_nos(text)) | (TradeOrder.buyer_id << _buyer_ids(text)) | (TradeOrder.external_no == text)
 
 

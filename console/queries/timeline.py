@@ -56,8 +56,9 @@ def _moves(page: dict[str, Any]) -> list[Entry]:
 
 
 def _notices(page: dict[str, Any]) -> list[Entry]:
-    return [Entry(n["at_ms"], "notice", _("Notice · %(event)s", event=words.word(words.NOTICE_EVENTS, n["event"])), n["payment_no"],
-                  f"{catalogue.channel_title(n['channel_id'])} · {n['dedupe_key']}", "go", n["trace_id"]) for n in page["notices"]]
+    return [Entry(n["at_ms"], "notice", _("Notice · %(event)s", event=words.word(words.NOTICE_EVENTS, n["event"])),
+                  n["payment_no"], f"{catalogue.channel_title(n['channel_id'])} · {n['dedupe_key']}", "go", n["trace_id"])
+            for n in page["notices"]]
 
 
 def _steps(page: dict[str, Any]) -> list[Entry]:
@@ -82,5 +83,5 @@ def _routed(detail: dict[str, Any]) -> Entry:
     body = detail["body"]
     why = "; ".join(f"{catalogue.channel_title(each['channel'])}: {words.word(words.LEFT_OUT, each['why'])} ({each['sentence']})"
                     for each in body["left_out"])
-    return Entry(detail["at_ms"], "money", _("Route %(route)s · %(channel)s", route=body["route"], channel=catalogue.channel_title(body["channel"])),
-                 body["payment"], why, "rest", "")
+    title = _("Route %(route)s · %(channel)s", route=body["route"], channel=catalogue.channel_title(body["channel"]))
+    return Entry(detail["at_ms"], "money", title, body["payment"], why, "rest", "")
