@@ -4,17 +4,18 @@ is known here is said again with the names' titles, what a channel or a person w
 from __future__ import annotations
 
 import re
-from typing import Any, Callable
+from typing import Callable
 
 from flask_babel import lazy_gettext as _l
 
 from . import catalogue, words
+from .sentences import Sentences
 
 # What a hole of the sentences below holds is shown by its title.
 _TITLES: dict[str, Callable[[str], str]] = {
     "channel": catalogue.channel_title, "scene": catalogue.scene_title,
     "event": lambda name: words.word(words.NOTICE_EVENTS, name), "flow": lambda name: words.word(words.FLOWS, name)}
-_SENTENCES: tuple[tuple[str, Any], ...] = (
+SENTENCES = Sentences((
     (r"scene (?P<scene>\S+)", _l("scene %(scene)s")),
     (r"order (?P<no>O\w+)", _l("order %(no)s")),
     (r"order (?P<no>O\w+), again", _l("order %(no)s, again")),
@@ -55,13 +56,5 @@ _SENTENCES: tuple[tuple[str, Any], ...] = (
         "ended at the channel": _l("ended at the channel"),
         "the channel never heard of it": _l("the channel never heard of it"),
         "the buyer is not registered yet": _l("the buyer is not registered yet"),
-    }.items()))
-_KNOWN = tuple((re.compile(pattern), text) for pattern, text in _SENTENCES)
-
-
-def said(cause: str | None) -> str:
-    """A cause in the reader's language; one that is not known as it was written."""
-    for pattern, text in _KNOWN:
-        if match := pattern.fullmatch(cause or ""):
-            return str(text) % {name: _TITLES.get(name, str)(value) for name, value in match.groupdict().items()}
-    return cause or ""
+    }.items())), _TITLES)
+said = SENTENCES.said

@@ -108,7 +108,8 @@ OPERATIONS = {
 CHANNEL_ROLES = {"pay": _l("payment"), "shop": _l("shop platform"), "message": _l("messages"), "partner": _l("notices to partners"),
                  "upstream": _l("supplier"), "logistics": _l("logistics"), "invoice": _l("invoices")}
 MERCHANT_KINDS = {"own": _l("ourselves"), "seller": _l("seller"), "supplier": _l("supplier")}
-BENEFITS = {"amount": _l("off"), "percent": _l("% off"), "price": _l("at a fixed price of"), "at_most": _l("at most")}
+BENEFITS = {"amount": _l("%(value)s off"), "percent": _l("%(value)s%% off"), "price": _l("at %(value)s"),
+            "at_most": _l("at most %(value)s")}
 PARTS = {"deliver": _l("deliver"), "consume": _l("use up a quota"), "renew": _l("renew"), "fulfil": _l("people do work"),
          "ship": _l("ship")}
 TASKS = {

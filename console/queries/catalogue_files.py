@@ -53,7 +53,8 @@ def _scene(data: Mapping[str, Any]) -> str:
 
 
 def _benefit(data: Mapping[str, Any]) -> str:
-    return _joined(f"{words.word(words.BENEFITS, name)} {value}" for name, value in data["benefit"].items())
+    said = [words.word(words.BENEFITS, name) % {"value": value} for name, value in data["benefit"].items()]
+    return _joined([*said, data.get("currency", "CNY")])
 
 
 def _channel(data: Mapping[str, Any]) -> str:
@@ -64,7 +65,7 @@ def _channel(data: Mapping[str, Any]) -> str:
 _ABOUT = {
     "scenes": _scene,
     "products": lambda data: _joined([catalogue.type_title(data["type"]), ", ".join(
-        f"{title(sku.get('title'), id)} {sku['price']}" for id, sku in data["skus"].items())]),
+        f"{title(sku.get('title'), id)} {sku['price']}" for id, sku in data["skus"].items()), data.get("currency", "CNY")]),
     "coupons": _benefit,
     "channels": _channel,
     "lines": lambda data: ", ".join(words.word(words.FLOWS, flow) for flow in words.FLOWS if flow in data),
