@@ -12,17 +12,19 @@ from engine import store
 from engine.base import trace
 from engine.config import releases
 
-from . import errors, i18n, security, ui
+from . import asked, errors, i18n, security, ui
 from .access import sessions, users
 from .access.account import Account
 from .access.login import Login
 from .access.people import Users
 from .access.trail import Trail
+from .pages.charges import Charges
 from .pages.contracts import Contracts
 from .pages.drafts import Drafts
 from .pages.editor import Editor
 from .pages.jobs import Jobs
 from .pages.orders import Orders
+from .pages.outbox import AllJobs
 from .pages.overview import Overview
 from .pages.partners import Partners
 from .pages.releases import Releases
@@ -42,6 +44,7 @@ def create_app() -> Flask:
     i18n.install(app)
     ui.install(app)
     app.before_request(_begin)
+    asked.install(app)
     CSRFProtect(app)
     app.before_request(_guard)
     app.teardown_request(_end)
@@ -64,10 +67,11 @@ def _furnish(app: Flask) -> None:
         Orders(name=_l("Orders"), category=sell, icon="fa-shopping-cart"),
         Contracts(name=_l("Contracts"), category=sell, icon="fa-refresh"),
         Partners(name=_l("Partners"), category=sell, icon="fa-handshake-o"),
+        Charges(name=_l("Direct charges"), category=sell, icon="fa-bolt"),
         Studio(name=_l("Catalogue"), category=studio, icon="fa-sitemap"),
         Drafts(name=_l("Drafts"), category=studio, icon="fa-pencil-square-o"),
         Releases(name=_l("Releases"), category=studio, icon="fa-history"),
-        Editor(name=_l("Editor")),
+        Editor(name=_l("Editor")), AllJobs(name=_l("All jobs")),
         Work(name=_l("Work orders"), category=operate, icon="fa-check-square-o"),
         Jobs(name=_l("Jobs"), category=operate, icon="fa-tasks"),
         Users(name=_l("Users"), category=access, icon="fa-users"),

@@ -42,6 +42,13 @@ def channels() -> list[tuple[str, str]]:
             if "withhold" in file.get("operations", {})] if catalog else []
 
 
+def partners() -> list[tuple[str, str]]:
+    """(id, title) of the live release's partners, by title."""
+    catalog = current()
+    return sorted(((id, title(partner.title, id)) for id, partner in catalog.partners.items()), key=lambda pair: pair[1]) \
+        if catalog else []
+
+
 def scene_title(scene_id: str) -> str:
     catalog = current()
     scene = catalog.scenes.get(scene_id) if catalog else None
@@ -59,6 +66,17 @@ def channel_title(channel_id: str) -> str:
     return title(document.get("title"), channel_id)
 
 
+def merchant_title(merchant_id: str) -> str:
+    catalog = current()
+    return title(catalog.merchants[merchant_id].title, merchant_id) if catalog and merchant_id in catalog.merchants else merchant_id
+
+
+def type_title(type_id: str) -> str:
+    catalog = current()
+    document: Mapping[str, Any] = catalog.product_types.get(type_id, {}) if catalog else {}
+    return title(document.get("title"), type_id)
+
+
 def partner_title(partner_id: str) -> str:
     catalog = current()
     return title(catalog.partners[partner_id].title, partner_id) if catalog and partner_id in catalog.partners else partner_id
@@ -70,6 +88,12 @@ def field_title(scene_id: str, name: str) -> str:
     scene = catalog.scenes.get(scene_id) if catalog else None
     declared = scene.fields_schema.get("properties", {}).get(name, {}) if scene else {}
     return title({"zh": declared.get("x-title-zh", ""), "en": declared.get("title", "")}, name)
+
+
+def sku_title(sku_key: str) -> str:
+    catalog = current()
+    sku = catalog.skus.get(sku_key) if catalog else None
+    return title(sku.title, sku_key) if sku else sku_key
 
 
 def right_title(sku_key: str, right: str) -> str:

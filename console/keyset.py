@@ -12,6 +12,8 @@ import peewee
 
 from engine.base import canon
 
+from .asked import NUMBER_MAX
+
 
 @dataclass(frozen=True, slots=True)
 class Sort:
@@ -33,7 +35,7 @@ class Window:
 def window(query: peewee.ModelSelect, sort: Sort, cursor: str | None, size: int) -> Window:
     """The page of a query that a cursor points to; the first one without a cursor, or with one that makes no sense."""
     key = sort.field.model._meta.primary_key
-    backward, at = _read(cursor)
+    backward, at = _read(cursor, sort.field, key)
     descending = sort.descending != backward
     if at is not None:
         query = query.where(_beyond(sort.field, key, at, descending))
@@ -61,13 +63,20 @@ def _write(way: str, value: Any, key: Any) -> str:
     return base64.urlsafe_b64encode(canon.dumps([way, value, key]).encode()).decode().rstrip("=")
 
 
-def _read(cursor: str | None) -> tuple[bool, tuple[Any, Any] | None]:
+def _read(cursor: str | None, field: peewee.Field, key: peewee.Field) -> tuple[bool, tuple[Any, Any] | None]:
     if not cursor:
         return False, None
     try:
-        way, value, key = canon.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        way, value, tie = canon.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, TypeError, binascii.Error):
         return False, None
-    if way not in ("n", "p") or not isinstance(value, (int, str)) or not isinstance(key, (int, str)):
+    if way not in ("n", "p") or not _fits(field, value) or not _fits(key, tie):
         return False, None
-    return way == "p", (value, key)
+    return way == "p", (value, tie)
+
+
+def _fits(field: peewee.Field, value: Any) -> bool:
+    """Whether a database would compare a column with this value."""
+    if isinstance(field, peewee.IntegerField):
+        return type(value) is int and abs(value) <= NUMBER_MAX
+    return isinstance(value, str) and "\x00" not in value

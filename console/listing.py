@@ -54,9 +54,9 @@ def day_ms(text: str, days: int = 0) -> int | None:
     zone = settings.timezone()
     try:
         start = clock.from_datetime(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=clock.zone(zone)))
-    except ValueError:
+        return clock.add_period(start, days, "day", zone) if days else start
+    except (ValueError, OverflowError):
         return None
-    return clock.add_period(start, days, "day", zone) if days else start
 
 
 class Listing(Guarded, ModelView):
@@ -141,7 +141,8 @@ class Listing(Guarded, ModelView):
 
     def _csv(self, asked: dict[str, str]) -> Iterator[str]:
         columns = self.get_export_columns()
-        yield "\ufeff" + _line([str(label) for _name, label in columns])   # the mark tells a spreadsheet that it is UTF-8
+        zone = f" ({settings.timezone()})"     # times are written without it, so that a spreadsheet reads them as times
+        yield "\ufeff" + _line([f"{label}{zone if name.endswith('_ms') else ''}" for name, label in columns])   # the mark: UTF-8
         cursor, written = None, 0
         while written < EXPORT_MAX:
             page = self._window(asked, cursor, _CHUNK)

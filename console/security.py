@@ -61,7 +61,7 @@ def install(app: Flask) -> None:
         SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_PATH="/console", SESSION_REFRESH_EACH_REQUEST=False,
         WTF_CSRF_TIME_LIMIT=None,              # a form may lie open as long as its session lives
         SEND_FILE_MAX_AGE_DEFAULT=30 * 86400,   # every address of a static file carries its version
-        MAX_CONTENT_LENGTH=2 * 1024 * 1024, MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024)
+        MAX_CONTENT_LENGTH=3 * 1024 * 1024, MAX_FORM_MEMORY_SIZE=3 * 1024 * 1024)   # a file of Chinese, percent-encoded
     app.after_request(_seal)
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from engine.base import canon, clock, money as minor, settings
 from engine.ledger import chart
 
-from . import i18n, security, words
+from . import causes, i18n, links, security, words
 
 STATIC = Path(__file__).parent / "static"
 _GAP = "\u2009"
@@ -40,6 +40,21 @@ def time(at_ms: int | None, seconds: bool = True) -> Markup:
     date_part = "" if moment.date() == now.date() else moment.strftime("%m-%d " if moment.year == now.year else "%Y-%m-%d ")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         clock.rfc3339(at_ms), f"{time_text(at_ms)} {settings.timezone()}", date_part + clock_part)
+
+
+def moment(at_ms: int | None) -> Markup:
+    """A time element that always has its date: for what lies at some distance, or is compared with another time."""
+    if at_ms is None:
+        return Markup('<span class="none">–</span>')
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        clock.rfc3339(at_ms), f"{time_text(at_ms)} {settings.timezone()}", time_text(at_ms, seconds=False))
+
+
+def span(start_ms: int | None, end_ms: int | None) -> Markup:
+    """From one moment to another, each with its date; one dash when neither is known."""
+    if start_ms is None and end_ms is None:
+        return moment(None)
+    return Markup("{} – {}").format(moment(start_ms), moment(end_ms))
 
 
 def span_text(seconds: float) -> str:
@@ -130,8 +145,8 @@ def has_asset(path: str) -> bool:
 
 def install(app: Flask) -> None:
     app.jinja_env.filters.update(time=time, time_text=time_text, ago=ago, money=money, phone=phone, json_text=json_text,
-                                 title_of=i18n.title, reason=words.reason)
-    app.jinja_env.globals.update(account_word=account_word, badge=badge, trace=trace, asset=asset, has_asset=has_asset,
-                                 word=words.word, words=words, state_word=words.state, lang=i18n.lang,
+                                 title_of=i18n.title, reason=words.reason, cause=causes.said, moment=moment, span=span)
+    app.jinja_env.globals.update(account_word=account_word, badge=badge, trace=trace, number=links.number, asset=asset,
+                                 has_asset=has_asset, word=words.word, words=words, state_word=words.state, lang=i18n.lang,
                                  languages=i18n.NAMES, csp_nonce=security.nonce, timezone=settings.timezone)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

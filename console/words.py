@@ -81,7 +81,41 @@ PERIODS = {"day": _l("day"), "week": _l("week"), "month": _l("month"), "quarter"
 MODES = {"new_customer": _l("New customers"), "fund_pool": _l("Fund pool"), "quantity_pool": _l("Quantity pool")}
 UNITS = {"money": _l("money"), "pieces": _l("pieces"), "heads": _l("heads")}
 POOL_MOVES = {"top_up": _l("Top-up"), "draw": _l("Draw"), "return": _l("Return")}
-NOTICE_EVENTS = {"charged": _l("Charged"), "failed": _l("Failed"), "returned": _l("Returned"), "delivered": _l("Delivered")}
+NOTICE_EVENTS = {
+    "charged": _l("Charged"), "failed": _l("Failed"), "returned": _l("Returned"), "delivered": _l("Delivered"), "paid": _l("Paid"),
+    "refunded": _l("Refunded"), "signed": _l("Contract signed"), "contract": _l("Contract"), "ordered": _l("Ordered"),
+    "receipt": _l("Receipt of a message"), "issued": _l("Issued"), "withheld": _l("Deducted"),
+    "refund_failed": _l("Refund failed"), "approved": _l("Approved")}
+STEPS = {
+    "buyer_is_known": _l("buyer is known"), "within_purchase_cap": _l("within the purchase cap"), "refuse": _l("refuse"),
+    "list_price": _l("list price"), "partner_price": _l("partner's price"), "adjust": _l("adjust the price"),
+    "coupons": _l("apply coupons"), "hold_coupons": _l("hold coupons"), "release_coupons": _l("release coupons"),
+    "hold_purchase_cap": _l("count towards the purchase cap"), "release_purchase_cap": _l("uncount from the purchase cap"),
+    "grant_entitlements": _l("grant entitlements"), "extend_entitlements": _l("extend entitlements"),
+    "revoke_entitlements": _l("revoke entitlements"), "tag_buyer": _l("tag the buyer"),
+    "open_work_orders": _l("open work orders"), "cancel_work_orders": _l("cancel work orders"),
+    "open_upstream_order": _l("order from the supplier"), "message": _l("queue a message"),
+    "agreement_covers": _l("agreement covers it"), "draw_pool": _l("draw from the pool"),
+    "return_to_pool": _l("return to the pool")}
+OPERATIONS = {
+    "pay": _l("pay"), "query": _l("query"), "close": _l("close"), "cancel": _l("cancel"), "refund": _l("refund"),
+    "refund_query": _l("query a refund"), "sign": _l("sign"), "pay_and_sign": _l("pay and sign"),
+    "contract_query": _l("query a contract"), "unsign": _l("end a contract"), "announce": _l("announce a deduction"),
+    "withhold": _l("deduct"), "withhold_query": _l("query a deduction"), "transfer": _l("pay out"), "split": _l("split"),
+    "statement": _l("statement"), "send": _l("send a message"), "charge": _l("order"), "notify": _l("tell the result"),
+    "deliver": _l("tell of the delivery"), "invoice": _l("invoice"), "invoice_query": _l("query an invoice"),
+    "red_invoice": _l("take an invoice back")}
+CHANNEL_ROLES = {"pay": _l("payment"), "shop": _l("shop platform"), "message": _l("messages"), "partner": _l("notices to partners"),
+                 "upstream": _l("supplier"), "logistics": _l("logistics"), "invoice": _l("invoices")}
+MERCHANT_KINDS = {"own": _l("ourselves"), "seller": _l("seller"), "supplier": _l("supplier")}
+BENEFITS = {"amount": _l("%(value)s off"), "percent": _l("%(value)s%% off"), "price": _l("at %(value)s"),
+            "at_most": _l("at most %(value)s")}
+PARTS = {"deliver": _l("deliver"), "consume": _l("use up a quota"), "renew": _l("renew"), "fulfil": _l("people do work"),
+         "ship": _l("ship")}
+TASKS = {
+    "flow.advance": _l("Go on with a flow"), "message.send": _l("Send a message"), "notice.send": _l("Send a notice"),
+    "payment.close": _l("Close a payment at the channel"), "refund.send": _l("Send a refund"),
+    "contract.advance": _l("Go on with a contract"), "contract.unsign": _l("Tell the channel that a contract is over")}
 LEDGER_KINDS = {
     "order_paid": _l("Order paid"), "surplus_received": _l("Surplus received"), "refund_approved": _l("Refund approved"),
     "refund_succeeded": _l("Refund succeeded"), "pool_topped_up": _l("Pool topped up"), "reversal": _l("Reversal")}

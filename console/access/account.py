@@ -13,7 +13,7 @@ from .. import i18n
 from ..refusals import Said
 from ..room import Page, deed
 from . import audit, sessions, throttle, users
-from .login import begin_session
+from .login import begin_session, inside
 from .roles import ABILITIES, ROLES
 
 
@@ -67,5 +67,4 @@ class Account(Page):
     def lang(self) -> Any:
         if request.form.get("lang") in i18n.LOCALES:
             users.set_lang(g.person.id, request.form["lang"])
-        back = request.form.get("back", "")
-        return redirect(back if back.startswith("/console/") and "\\" not in back else url_for("admin.index"))
+        return redirect(inside(request.form.get("back", "")))

@@ -43,7 +43,7 @@ class Login(Page):
         begin_session(row)
         users.note_login(row["id"])
         audit.record("login", "user", row["login"], login=row["login"])
-        return redirect(_inside(request.form.get("next", "")))
+        return redirect(inside(request.form.get("next", "")))
 
     def _page(self, login: str, problem: str, status: int) -> tuple[str, int]:
         return self.render("console/login.html", login=login, problem=problem, page_title=_("Log in"),
@@ -80,7 +80,7 @@ def begin_session(row: dict[str, Any]) -> None:
     g.pop("csrf_token", None)
 
 
-def _inside(target: str) -> str:
+def inside(target: str) -> str:
     """Where to go after the login: a page of the console, never another site."""
     plain = target.startswith("/console/") and "\\" not in target and not any(ord(c) < 32 for c in target)
     return target if plain else url_for("admin.index")

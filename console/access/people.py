@@ -11,7 +11,7 @@ from markupsafe import Markup
 from engine.base.errors import Code, Refusal
 from engine.config.live import live
 
-from .. import refusals, ui
+from .. import asked, refusals, ui
 from ..i18n import title
 from ..keyset import Sort
 from ..listing import Listing, cell
@@ -63,30 +63,34 @@ class Users(Listing):
     def new(self) -> Any:
         if request.method == "GET":
             return self._form({"login": "", "name": "", "roles": ["viewer"], "lines": [], "lang": "zh", "active": True}, 200)
-        asked = _typed()
+        typed = _typed()
         password = users.new_password()
         try:
-            if not asked["login"].isascii() or not asked["login"].replace(".", "").replace("-", "").replace("_", "").isalnum():
+            if not typed["login"].isascii() or not typed["login"].replace(".", "").replace("-", "").replace("_", "").isalnum():
                 raise Said(Code.BAD_REQUEST, _("A login is made of letters, digits, dots and dashes."))
-            with audit.deed("user.create", "user", asked["login"]) as entry:
-                users.create(asked["login"], asked["name"], password, asked["roles"], asked["lines"], asked["lang"], "admin")
-                entry.after = _public(asked)
+            with audit.deed("user.create", "user", typed["login"]) as entry:
+                users.create(typed["login"], typed["name"], password, typed["roles"], typed["lines"], typed["lang"], "admin")
+                entry.after = _public(typed)
         except Refusal as refusal:
             flash(refusals.text(refusal), "danger")
-            return self._form(asked, 409)
-        self._tell_password(asked["login"], password)
-        return redirect(url_for(".edit", user_id=users.by_login(asked["login"])["id"]))
+            return self._form(typed, 409)
+        self._tell_password(typed["login"], password)
+        return redirect(url_for(".edit", user_id=users.by_login(typed["login"])["id"]))
 
     @expose("/<int:user_id>", methods=("GET", "POST"))
     def edit(self, user_id: int) -> Any:
         row = users.find(user_id)
         if request.method == "GET":
             return self._form(row, 200, row)
-        asked = {**row, **_typed(), "login": row["login"]}
-        values = {name: asked[name] for name in ("name", "roles", "lines", "lang", "active")}
+        typed = {**row, **_typed(), "login": row["login"]}
+        values = {name: typed[name] for name in ("name", "roles", "lines", "lang", "active")}
+        if row["active"] and not typed["active"]:
+            question = _("Switch %(login)s off? All sessions of that user end at once.", login=row["login"])
+            if page := ask_first(question, _("Switch off"), url_for(".edit", user_id=user_id), danger=True):
+                return page
         try:
             with audit.deed("user.change", "user", row["login"], before=_public(row)) as entry:
-                entry.after = _public(users.change(user_id, int(request.form.get("version") or 0), actor=g.person.login,
+                entry.after = _public(users.change(user_id, asked.number(request.form.get("version")), actor=g.person.login,
                                                    **values))
                 if not values["active"]:
                     sessions.end_all(user_id)
@@ -94,7 +98,7 @@ class Users(Listing):
             flash(refusals.text(refusal), "danger")
             if refusal.code is Code.EDIT_CONFLICT:
                 flash(_("What you typed is below; saving it now would replace the other change."), "warning")
-            return self._form({**asked, "version": row["version"]}, refusal.code.status, row)
+            return self._form({**typed, "version": row["version"]}, refusal.code.status, row)
         flash(_("Saved."), "success")
         return redirect(url_for(".edit", user_id=user_id))
 

@@ -11,14 +11,14 @@ from markupsafe import Markup
 from engine import store
 from engine.base.errors import Code, Refusal
 
-from .. import ui, words
+from .. import links, ui, words
 from ..keyset import Sort
 from ..listing import Filter, Listing, cell, day_ms
 from .tables import Audit
 
 def _object(row: Audit) -> Markup:
-    return Markup('<span class="muted">{}</span> <code>{}</code>').format(
-        words.word(words.OBJECTS, row.object_kind), row.object_id)
+    return Markup('<span class="muted">{}</span> {}').format(
+        words.word(words.OBJECTS, row.object_kind), links.thing(row.object_kind, row.object_id))
 
 
 def _outcome(row: Audit) -> Markup:
@@ -62,7 +62,8 @@ class Trail(Listing):
         if row is None:
             raise Refusal(Code.NOT_FOUND)
         return self.render("console/trail_entry.html", entry=row, page_title=words.word(words.ACTIONS, row["action"]),
-                           changes=_changes(row["before"], row["after"]))
+                           changes=_changes(row["before"], row["after"]),
+                           thing=links.thing(row["object_kind"], row["object_id"]))
 
 
 def _changes(before: Any, after: Any) -> list[tuple[str, Any, Any]]:

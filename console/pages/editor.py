@@ -12,7 +12,7 @@ from engine.base.errors import Code, Refusal
 from engine.config import drafts
 from engine.config.reader import KINDS, SIZE_MAX
 
-from .. import drafting, refusals
+from .. import asked, drafting, refusals
 from ..queries import catalogue_files
 from ..refusals import Said
 from ..room import Page, ask_first, deed, wants_json
@@ -34,9 +34,9 @@ class Editor(Page):
 
     def _save(self, draft_id: str, path: str) -> Any:
         """The text of a form or of a script; whatever happens, it comes back to whoever typed it."""
-        sent = request.get_json() if request.is_json else request.form
+        sent = asked.json_object() if request.is_json else request.form
         text = drafting.tidy(str(sent.get("text", "")))
-        seen, version = str(sent.get("seen", "")), int(sent.get("version") or 0)
+        seen, version = str(sent.get("seen", "")), asked.number(sent.get("version"))
         try:
             if len(text) > SIZE_MAX:
                 raise Said(Code.BODY_TOO_LARGE, _("A file has at most %(n)s characters.", n=SIZE_MAX))
@@ -77,8 +77,8 @@ class Editor(Page):
     def check(self, draft_id: str) -> Any:
         """JSON {path, text} → {problems, notes, counts, took_ms, conflict}: the whole draft, with this text in its place."""
         drafts.get(draft_id)
-        asked = request.get_json()
-        path, text = str(asked.get("path", "")), drafting.tidy(str(asked.get("text", "")))
+        sent = asked.json_object()
+        path, text = str(sent.get("path", "")), drafting.tidy(str(sent.get("text", "")))
         result, conflict, took_ms = drafting.check_with(draft_id, path, text)
         return jsonify(problems=[shown(p) for p in result.problems], notes=[shown(p) for p in result.notes],
                        counts=dict(result.counts), took_ms=took_ms, conflict=refusals.text(conflict) if conflict else None)
@@ -107,7 +107,7 @@ class Editor(Page):
         question = _("Take %(path)s out of this draft? It stays live until the draft is published.", path=path)
         if page := ask_first(question, _("Take it out"), back, danger=True):
             return page
-        drafting.delete(draft_id, path, int(request.form.get("version") or 0))
+        drafting.delete(draft_id, path, asked.number(request.form.get("version")))
         flash(_("%(path)s is out of the draft.", path=path), "success")
 
     @expose("/")

@@ -24,6 +24,7 @@ from ..keyset import Sort
 from ..listing import Filter, Listing, cell, day_ms
 from ..queries import order_page, order_search, timeline
 from ..room import ask_first, deed
+from .partners import amount_text
 
 
 def _link(row: TradeOrder) -> Markup:
@@ -107,7 +108,8 @@ class Orders(Listing):
         picture = machine.draw(ORDER, moves, page["order"]["state"], lambda at_ms: ui.local(at_ms).strftime("%m-%d %H:%M:%S"))
         return self.render("console/order.html", **page, picture=picture, timeline=timeline.of(page), groups=timeline.group_words(),
                            catalogue=catalogue, page_title=no, may_close=ORDER.allows(page["order"]["state"], "closed"),
-                           may_ask=[p for p in page["payments"] if p["state"] in payments.LIVE],
+                           may_ask=[p for p in page["payments"] if p["state"] in payments.LIVE], anchors=order_page.numbers(page),
+                           drawn=_drawn(page),
                            trail=audit.of_object("order", no, 20))
 
     @expose("/<no>/close", methods=("POST",))
@@ -138,16 +140,28 @@ class Orders(Listing):
     @expose("/<no>/retry", methods=("POST",))
     @deed("order.act", _back)
     def retry(self, no: str) -> Any:
-        order = mine(no)
-        retry_flow(f"{order['no']}/{request.form.get('flow', '')[:16]}")
+        order, flow = mine(no), request.form.get("flow", "")[:16]
+        return ask_retry(f"{order['no']}/{flow}", _back(no))
 
 
-def retry_flow(run_no: str) -> None:
-    """Send a failed flow round again and say so."""
+def _drawn(page: dict[str, Any]) -> str:
+    """What a direct charge drew from its partner's pool, in the pool's unit; "" without one, or when its partner is gone."""
+    catalog, charge = catalogue.current(), page["charge"]
+    partner = catalog.partners.get(charge["partner_id"]) if catalog and charge else None
+    return amount_text(partner, charge["amount"], page["order"]["currency"]) if partner and charge["amount"] else ""
+
+
+def ask_retry(run_no: str, back_url: str) -> str | None:
+    """Send a failed flow round again and say so, after a question."""
+    question = _("Send the flow \"%(flow)s\" of this order round again from its first step?",
+                 flow=words.word(words.FLOWS, run_no.rpartition("/")[2]))
+    if page := ask_first(question, _("Retry"), back_url):
+        return page
     with audit.deed("flow.retry", "flow", run_no):
         if not executor.retry_failed(run_no, HOST):
             raise Refusal(Code.STATE_REFUSED, f"the flow {run_no} has not failed", [{"path": "flow", "found": run_no}])
     flash(_("The flow %(no)s goes round again.", no=run_no), "success")
+    return None
 
 
 def mine(no: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from engine.trade.orders import ORDER, TradeOrder
 
 from .. import catalogue
 from ..drawing import chart
-from ..queries import jobs, overview, partners
+from ..queries import contracts, jobs, overview, partners
 from ..room import Guarded
 
 
@@ -38,7 +38,8 @@ class Overview(Guarded, AdminIndexView):
             channels=overview.channels(catalogue.current(), today, lines), now_ms=clock.now_ms(),
             live=releases.get(live_no) if live_no else None, change=next(iter(releases.live_changes(1)), None),
             rejecting=[node for node in node_reports() if node["verdict"] == "reject"],
-            open_work=_open_work(lines), low_pools=[pool for pool in pools if pool["lamp"] != "good"])
+            open_work=_open_work(lines), failing=contracts.failing(lines),
+            low_pools=[pool for pool in pools if pool["lamp"] != "good"])
 
 
 def _totals(paid: list[dict[str, Any]]) -> dict[str, int]:

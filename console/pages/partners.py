@@ -1,6 +1,7 @@
 """Partners: their pools, what was drawn, a day's statement, what they were told; topping up, and taking a charge back."""
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 from flask import Response, flash, g, redirect, request, url_for
@@ -35,6 +36,7 @@ class Partners(Page):
         return self.render("console/partner.html", **state, log=partners.log(partner_id), charges=partners.charges(partner_id),
                            notices=outgoing.of_owner(partner_id, 20), today=_today(),
                            catalogue=catalogue, page_title=title(partner.title, partner_id), typed=request.args,
+                           amount_text=amount_text,
                            trail=audit.of_object("partner", partner_id, 20))
 
     @expose("/<partner_id>/statement")
@@ -51,13 +53,10 @@ class Partners(Page):
             name = f"{partner_id}-{day}.csv"
             return Response(statements.csv_of(made), mimetype="text/csv",
                             headers={"Content-Disposition": f'attachment; filename="{name}"'})
-        start, end = statements.bounds_ms(day)
         state = partners.state(catalogue.current(), partner)
-        after = clock.business_date(end, settings.timezone())
         return self.render("console/statement.html", **state, made=made, today=_today(),
                            page_title=title(partner.title, partner_id),
-                           day_before=clock.business_date(start - 1, settings.timezone()),
-                           day_after=after if after <= _today() else "")
+                           day_before=_days_from(day, -1), day_after=_days_from(day, 1) if day < _today() else "")
 
     @expose("/<partner_id>/charges/<no>/return", methods=("POST",))
     @deed("charge.return", lambda partner_id, no: url_for("partners.partner", partner_id=partner_id))
@@ -101,6 +100,14 @@ class Partners(Page):
 
 def _today() -> str:
     return clock.business_date(clock.now_ms(), settings.timezone())
+
+
+def _days_from(day: str, count: int) -> str:
+    """A day some days later or earlier; "" beyond the calendar."""
+    try:
+        return (date.fromisoformat(day) + timedelta(days=count)).isoformat()
+    except OverflowError:
+        return ""
 
 
 def _typed() -> dict[str, str]:

@@ -13,6 +13,7 @@ from engine.base.errors import Code, Refusal
 from engine.config import releases
 from engine.config.live import HEARTBEAT_S, live, node_reports
 
+from .. import asked
 from ..access import audit, scope
 from ..queries import catalogue_files, differences
 from ..refusals import Said
@@ -48,7 +49,7 @@ class Releases(Page):
 
     @expose("/diff")
     def diff(self) -> Any:
-        old_no, new_no = (request.args.get(name, 0, type=int) for name in ("from", "to"))
+        old_no, new_no = (asked.number(request.args.get(name)) for name in ("from", "to"))
         changes = releases.diff(old_no, new_no)
         return self.render("console/release_diff.html", old_no=old_no, new_no=new_no, changes=changes,
                            differences=differences.of(changes, releases.files(old_no), releases.files(new_no)),

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from engine import runs, store
 from engine.base import clock
 from engine.base.errors import Code, Refusal
-from engine.deliver import work_orders
+from engine.deliver import upstream, work_orders
 from engine.deliver.work_orders import WORK_ORDER, WorkOrder
 from engine.trade import orders
 from engine.trade.orders import TradeOrder
@@ -91,8 +91,10 @@ class Work(Listing):
     def work_order(self, no: str) -> Any:
         row, order = self._mine(no)
         moves = store.many(store.StateLog, no=no, order_by="id")
+        upstreams = upstream.of_order(order["no"])
         siblings = [w for w in work_orders.of_order(order["no"]) if w["no"] != no]
         return self.render("console/work_order.html", work=row, order=order, moves=moves, siblings=siblings, catalogue=catalogue,
+                           upstream=upstreams, parent=next((w for w in siblings if w["no"] == row["parent_no"]), None),
                            note_max=NOTE_MAX, note=request.args.get("note", ""), page_title=title(row["title"], row["kind"]))
 
     @expose("/<no>/take", methods=("POST",))

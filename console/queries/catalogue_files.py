@@ -53,17 +53,25 @@ def _scene(data: Mapping[str, Any]) -> str:
 
 
 def _benefit(data: Mapping[str, Any]) -> str:
-    return _joined(f"{name} {value}" for name, value in data["benefit"].items())
+    said = [words.word(words.BENEFITS, name) % {"value": value} for name, value in data["benefit"].items()]
+    return _joined([*said, data.get("currency", "CNY")])
+
+
+def _channel(data: Mapping[str, Any]) -> str:
+    return _joined([words.word(words.CHANNEL_ROLES, data.get("role", "")),
+                    ", ".join(words.word(words.OPERATIONS, name) for name in data.get("operations", {}))])
 
 
 _ABOUT = {
     "scenes": _scene,
-    "products": lambda data: _joined([data.get("type"), ", ".join(f"{id} {sku['price']}" for id, sku in data["skus"].items())]),
+    "products": lambda data: _joined([catalogue.type_title(data["type"]), ", ".join(
+        f"{title(sku.get('title'), id)} {sku['price']}" for id, sku in data["skus"].items()), data.get("currency", "CNY")]),
     "coupons": _benefit,
-    "channels": lambda data: _joined([data.get("role"), ", ".join(data.get("operations", {}))]),
+    "channels": _channel,
     "lines": lambda data: ", ".join(words.word(words.FLOWS, flow) for flow in words.FLOWS if flow in data),
-    "partners": lambda data: _joined([words.word(words.MODES, data["mode"]), ", ".join(data["scenes"])]),
-    "merchants": lambda data: data.get("kind", ""),
-    "messages": lambda data: data.get("channel", ""),
-    "product_types": lambda data: ", ".join(data.get("takes_part_in", [])),
+    "partners": lambda data: _joined([words.word(words.MODES, data["mode"]),
+                                      ", ".join(map(catalogue.scene_title, data["scenes"]))]),
+    "merchants": lambda data: words.word(words.MERCHANT_KINDS, data.get("kind", "")),
+    "messages": lambda data: catalogue.channel_title(data.get("channel", "")),
+    "product_types": lambda data: ", ".join(words.word(words.PARTS, part) for part in data.get("takes_part_in", [])),
 }

@@ -5,11 +5,12 @@ from typing import Any
 
 from engine import store
 from engine.base import clock
-from engine.deliver import charges, entitlements, messages, upstream, work_orders
+from engine.deliver import charges, entitlements, messages, outgoing, upstream, work_orders
+from engine.deliver.upstream import UpstreamLink
 from engine.flow import journal
 from engine.flow.journal import FlowRun
 from engine.ledger import postings
-from engine.pay import notices, payments, refunds
+from engine.pay import contracts, notices, payments, refunds
 from engine.pay.payments import PaymentAllocation, PaymentTender
 from engine.trade import buyers, coupons, orders
 from engine.trade.orders import OrderDetail
@@ -26,7 +27,8 @@ def load(no: str) -> dict[str, Any]:
         "notices": notices.of_payments(numbers), "refunds": refunds.of_order(no), "coupons": coupons.of_order(no),
         "entitlements": entitlements.of_order(no), "messages": messages.of_order(no),
         "work_orders": _nested(work_orders.of_order(no)),
-        "upstream": upstream.of_order(no), "charge": charges.of_order(no), "steps": journal.of(no),
+        "upstream": [_linked(row, no) for row in upstream.of_order(no)], "charge": charges.of_order(no), "steps": journal.of(no),
+        "outgoing": outgoing.of_order(no), "contract": contracts.of_order(no), "periods": contracts.periods_of_order(no),
         "runs": store.many(FlowRun, subject_no=no, order_by="created_at_ms"), "ledger": _as_posted(postings.of_order(no)),
         "details": [d for d in store.many(OrderDetail, order_no=no, order_by="id") if d["kind"] != "sold"],
     }
@@ -51,11 +53,25 @@ def _by_payment(table: Any, numbers: list[str]) -> dict[str, list[dict[str, Any]
 def state_log(page: dict[str, Any]) -> list[dict[str, Any]]:
     """Every move of the order and of everything of its own, as it was written."""
     numbers = [page["order"]["no"]]
-    for name in ("payments", "refunds", "coupons", "entitlements", "messages", "work_orders", "upstream"):
+    for name in ("payments", "refunds", "coupons", "entitlements", "messages", "work_orders", "upstream", "outgoing", "periods"):
         numbers += [row["no"] for row in page[name]]
     if page["charge"]:
         numbers.append(page["charge"]["no"])
     return store.many(store.StateLog, no=numbers, order_by="id")
+
+
+def numbers(page: dict[str, Any]) -> set[str]:
+    """The numbers that stand on the page as anchors."""
+    found = {row["no"] for name in ("payments", "refunds", "messages", "work_orders", "upstream", "outgoing", "ledger")
+             for row in page[name]}
+    return found | ({page["charge"]["no"]} if page["charge"] else set())
+
+
+def _linked(row: dict[str, Any], order_no: str) -> dict[str, Any]:
+    """An upstream order with the work order that gave rise to it, and the other orders it was placed for."""
+    links = store.many(UpstreamLink, upstream_no=row["no"], order_by="order_no")
+    return {**row, "work_order_no": next((link["work_order_no"] for link in links if link["order_no"] == order_no), ""),
+            "others": [link["order_no"] for link in links if link["order_no"] != order_no]}
 
 
 def _nested(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

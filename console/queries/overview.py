@@ -4,16 +4,23 @@ from __future__ import annotations
 from typing import Any
 
 from engine import store
+from engine.base import clock
 from engine.config.catalog import Catalog
 from engine.pay import limits, terms, troubles
 
 HOUR_MS = 3_600_000
 _HOURS = 24
+_MARGIN_MS = 600_000                           # a number is given a little before its row's time
 
 
 def _lines(lines: list[str]) -> tuple[str, list[str]]:
     """A condition on line_id for restricted people, and its parameters."""
     return (f" AND line_id IN ({', '.join('?' * len(lines))})", lines) if lines else ("", [])
+
+
+def _first_no(prefix: str, since_ms: int) -> str:
+    """Below every number given since: numbers begin with their time, so that a table is walked from there by its key."""
+    return prefix + clock.to_datetime(since_ms - _MARGIN_MS).strftime("%y%m%d%H%M%S")
 
 
 def orders_by_line_and_state(since_ms: int, lines: list[str]) -> dict[str, dict[str, int]]:
@@ -28,24 +35,30 @@ def orders_by_line_and_state(since_ms: int, lines: list[str]) -> dict[str, dict[
 
 
 def paid_since(since_ms: int, lines: list[str]) -> list[dict[str, Any]]:
-    """What was paid for orders placed since the day before and paid since: line, currency, orders, amount_minor."""
+    """What was paid since, whenever it was ordered (a renewal's order is days old by then): line, currency, orders,
+    amount_minor."""
     more, params = _lines(lines)
     rows = store.query(
-        store.trade, "SELECT line_id, currency, COUNT(*), CAST(SUM(payable_minor) AS BIGINT) FROM trade_order "
-                     f"WHERE created_at_ms >= ? AND paid_at_ms >= ?{more} GROUP BY line_id, currency ORDER BY line_id, currency",
-        [since_ms - _HOURS * HOUR_MS, since_ms, *params])
+        store.trade, "SELECT o.line_id, o.currency, COUNT(*), CAST(SUM(o.payable_minor) AS BIGINT) FROM ledger_transaction t "
+                     "JOIN trade_order o ON o.no = t.order_no "
+                     f"WHERE t.no >= ? AND t.at_ms >= ? AND t.kind = 'order_paid'{more} "
+                     "GROUP BY o.line_id, o.currency ORDER BY o.line_id, o.currency",
+        [_first_no("L", since_ms), since_ms, *params])
     return [dict(zip(("line", "currency", "orders", "amount_minor"), row)) for row in rows]
 
 
 def by_channel(since_ms: int, lines: list[str]) -> dict[str, dict[str, int]]:
-    """channel → {asked, paid, not_taken}: payment attempts of orders placed since."""
+    """channel → {asked, paid, not_taken, open}: payment attempts begun since."""
     more, params = _lines(lines)
     rows = store.query(
         store.trade, "SELECT p.channel_id, COUNT(*), SUM(CASE WHEN p.state = 'succeeded' THEN 1 ELSE 0 END), "
-                     "SUM(CASE WHEN p.state = 'failed' THEN 1 ELSE 0 END) FROM trade_order o "
-                     "JOIN payment_order p ON p.order_no = o.no "
-                     f"WHERE o.created_at_ms >= ? AND p.tender_kind = 'channel'{more} GROUP BY p.channel_id", [since_ms, *params])
-    return {channel: {"asked": int(asked), "paid": int(paid), "not_taken": int(failed)} for channel, asked, paid, failed in rows}
+                     "SUM(CASE WHEN p.state = 'failed' THEN 1 ELSE 0 END), "
+                     "SUM(CASE WHEN p.state IN ('created', 'pending', 'unknown') THEN 1 ELSE 0 END) FROM payment_order p "
+                     "JOIN trade_order o ON o.no = p.order_no "
+                     f"WHERE p.no >= ? AND p.created_at_ms >= ? AND p.tender_kind = 'channel'{more} GROUP BY p.channel_id",
+        [_first_no("P", since_ms), since_ms, *params])
+    return {channel: {"asked": int(asked), "paid": int(paid), "not_taken": int(failed), "open": int(undecided)}
+            for channel, asked, paid, failed, undecided in rows}
 
 
 def channels(catalog: Catalog | None, since_ms: int, lines: list[str]) -> list[dict[str, Any]]:
@@ -58,7 +71,7 @@ def channels(catalog: Catalog | None, since_ms: int, lines: list[str]) -> list[d
         if document.get("role") == "pay" and (id in tried or bad or limit.by_day):
             count, minor = used.get(limit.account, (0, 0))
             found.append({"id": id, "currency": document.get("currency", "CNY"), "limit": limit, "count": count, "minor": minor,
-                          "broken": bad, **tried.get(id, {"asked": 0, "paid": 0, "not_taken": 0})})
+                          "broken": bad, **tried.get(id, {"asked": 0, "paid": 0, "not_taken": 0, "open": 0})})
     return found
 
 

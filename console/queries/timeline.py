@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from flask_babel import gettext as _
 
-from .. import words
+from .. import catalogue, causes, words
 
 # Entries of the same millisecond (one transaction) stand in the order in which they cause one another; an order moves on to
 # where its flow leads when the flow's steps are done.
@@ -15,7 +15,7 @@ _ORDER = {"notice": 0, "money": 1, "order": 2, "ledger": 3, "step": 4, "delivery
 _AFTER_STEPS = 7
 GROUPS = {"order": "order", "payment": "money", "refund": "money", "coupon": "money", "charge": "order",
           "contract": "money", "contract_period": "money",
-          "entitlement": "delivery", "work_order": "delivery", "upstream": "delivery", "message": "message"}
+          "entitlement": "delivery", "work_order": "delivery", "upstream": "delivery", "message": "message", "outgoing": "message"}
 
 
 class Entry(NamedTuple):
@@ -44,23 +44,25 @@ def group_words() -> dict[str, str]:
 def _moves(page: dict[str, Any]) -> list[Entry]:
     titles = {row["no"]: words.word(words.MACHINES, name) for name, rows in (
         ("entitlement", page["entitlements"]), ("coupon", page["coupons"])) for row in rows}
-    titles |= {row["no"]: row["right"] for row in page["entitlements"]}
+    skus = {line["n"]: line["sku"] for line in page["lines"]}
+    titles |= {row["no"]: catalogue.right_title(skus.get(row["line_n"], ""), row["right"]) for row in page["entitlements"]}
     titles |= {row["no"]: row["coupon_id"] for row in page["coupons"]}
     own = page["order"]["no"]
     return [Entry(row["at_ms"], GROUPS.get(row["machine"], "order"),
                   f"{words.word(words.MACHINES, row['machine'])} · {words.state(row['machine'], row['to_state'])}",
-                  "" if row["no"] == own else titles.get(row["no"], row["no"]), row["cause"],
+                  "" if row["no"] == own else titles.get(row["no"], row["no"]), causes.said(row["cause"]),
                   words.tone(row["machine"], row["to_state"]), row["trace_id"],
                   row["machine"] == "order" and row["from_state"] in ("paid", "fulfilling")) for row in page["log"]]
 
 
 def _notices(page: dict[str, Any]) -> list[Entry]:
-    return [Entry(n["at_ms"], "notice", _("Notice · %(event)s", event=n["event"]), n["payment_no"],
-                  f"{n['channel_id']} · {n['dedupe_key']}", "go", n["trace_id"]) for n in page["notices"]]
+    return [Entry(n["at_ms"], "notice", _("Notice · %(event)s", event=words.word(words.NOTICE_EVENTS, n["event"])),
+                  n["payment_no"], f"{catalogue.channel_title(n['channel_id'])} · {n['dedupe_key']}", "go", n["trace_id"])
+            for n in page["notices"]]
 
 
 def _steps(page: dict[str, Any]) -> list[Entry]:
-    return [Entry(s["at_ms"], "step", f"{s['name']} · {words.state('step', s['state'])}",
+    return [Entry(s["at_ms"], "step", f"{words.word(words.STEPS, s['name'])} · {words.state('step', s['state'])}",
                   words.word(words.FLOWS, s["flow"]), s["error"] or "", words.tone("step", s["state"]), s["trace_id"])
             for s in page["steps"] if s["state"] != "skipped"]
 
@@ -79,7 +81,7 @@ def _details(page: dict[str, Any]) -> list[Entry]:
 def _routed(detail: dict[str, Any]) -> Entry:
     """Why a route led past other channels."""
     body = detail["body"]
-    why = "; ".join(f"{each['channel']}: {words.word(words.LEFT_OUT, each['why'])} ({each['sentence']})"
+    why = "; ".join(f"{catalogue.channel_title(each['channel'])}: {words.word(words.LEFT_OUT, each['why'])} ({each['sentence']})"
                     for each in body["left_out"])
-    return Entry(detail["at_ms"], "money", _("Route %(route)s · %(channel)s", route=body["route"], channel=body["channel"]),
-                 body["payment"], why, "rest", "")
+    title = _("Route %(route)s · %(channel)s", route=body["route"], channel=catalogue.channel_title(body["channel"]))
+    return Entry(detail["at_ms"], "money", title, body["payment"], why, "rest", "")

@@ -64,6 +64,8 @@ def bounds_ms(date: str) -> tuple[int, int]:
             raise ValueError(date)
         first = datetime.fromisoformat(date)
         start, end = (clock.from_datetime(day.replace(tzinfo=zone)) for day in (first, first + timedelta(days=1)))
+        if start < 0:                          # before time is counted: nothing was ever sold then
+            raise ValueError(date)
     except (ValueError, OverflowError):
         raise Refusal(Code.BAD_REQUEST, f"{date!r} is no day", [
             {"path": "{date}", "found": date, "expected": "YYYY-MM-DD, a day in the business's zone"}]) from None

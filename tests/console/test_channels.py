@@ -13,9 +13,10 @@ SCENE, SKU, ROUTE, FIRST, SECOND = "shangjibao-pc", "shangjibao-vip/month", "wec
 
 
 @pytest.mark.parametrize("lang, texts", [
-    ("en", ("Payment channels today", "pay left out until", "5 of 5 calls were bad", "1 of 10000 payments", "Route wechat-scan · wechat-native-2",
+    ("en", ("Payment channels today", "pay left out until", "5 of 5 calls were bad", "1 of 10000 payments",
+            "Route wechat-scan · WeChat Pay QR, second account",
             "it does not work (of 5 calls 5 failed)")),
-    ("zh", ("今日支付渠道", "pay 摘除至", "5 次调用中 5 次异常", "已用 1 / 10000 笔", "路由 wechat-scan · wechat-native-2", "渠道不可用"))])
+    ("zh", ("今日支付渠道", "支付 摘除至", "5 次调用中 5 次异常", "已用 1 / 10000 笔", "路由 wechat-scan · 微信扫码支付（二号商户）", "渠道不可用"))])
 def test_a_channel_that_is_left_out(bare, visit, lang, texts):
     now = clock.now_ms()
     breaker = health.breaker(FIRST, "pay")

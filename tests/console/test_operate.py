@@ -14,6 +14,9 @@ from engine.flow import outbox
 from engine.ledger import postings
 from engine.trade import orders
 from tests.console import world as worlds
+from tests.console.test_contracts import club, desk, small_club, small_desk
+
+__all__ = ["club", "desk", "small_club", "small_desk"]
 
 
 def trail(action):
@@ -160,6 +163,24 @@ def test_yesterdays_orders_are_not_todays(sold, visit):
     clock.set_to(clock.now_ms() + 24 * 3_600_000)
     page = visit(sold).get("/")
     assert tiles(page)[0] == "0" and "No order was placed today yet" in page
+
+
+def test_what_is_paid_today_counts_today_whenever_it_was_ordered(traded, visit):
+    """A renewal's order is made days before its deduction."""
+    clock.set_to(clock.now_ms())
+    late = worlds.buyer("b-late", phone="13800003000")
+    placed = worlds.place("xunkebao-pc", items=[{"sku": "xunkebao-seat/year", "quantity": 1}], buyer_id=late)
+    begun = worlds.attempt(placed["no"], "wechat-native")
+    clock.advance(5 * 24 * 3600)
+    worlds.notice(begun)
+    page = visit(traded).get("/")
+    assert tiles(page)[0] == "0" and page.count(f"</i>{placed['payable_minor'] / 100:,.2f}</span>") == 2
+    assert "1 order<" in page and re.search(r"<td>Xunkebao</td><td class=\"num\">1</td>", page)
+
+
+def test_contracts_that_fail_are_told_at_home(small_desk):
+    page = small_desk.visit().get("/")
+    assert "1 contract:" in page and "/console/contracts/?state=overdue" in page
 
 
 def test_a_low_pool_is_told_at_home(sold, visit):

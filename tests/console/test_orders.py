@@ -219,8 +219,8 @@ def test_the_timeline_stands_in_the_order_of_causes(bare, visit):
     clock.advance(1)
     worlds.notice(begun)
     told = re.findall(r'<div class="what">([^<]+)', visit(bare).get(f"/orders/{placed['no']}"))
-    wanted = ["Coupon · Held", "Order · Awaiting payment", "buyer_is_known · Done", "Payment · Pending", "Notice · paid",
-              "Payment · Succeeded", "Order · Paid", "Posted · Order paid", "grant_entitlements · Done", "Entitlement · In force",
+    wanted = ["Coupon · Held", "Order · Awaiting payment", "buyer is known · Done", "Payment · Pending", "Notice · Paid",
+              "Payment · Succeeded", "Order · Paid", "Posted · Order paid", "grant entitlements · Done", "Entitlement · In force",
               "Message · Queued", "Order · Completed"]
     places = [next(n for n, text in enumerate(told) if text.strip().startswith(word)) for word in wanted]
     assert places == sorted(places), told

@@ -1,6 +1,7 @@
 """What each role may do, deed by deed; and what a person of one business line sees of the others: nothing."""
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -13,6 +14,7 @@ from engine import store
 from engine.config import drafts, releases
 from engine.deliver import work_orders
 from engine.flow.outbox import Outbox
+from tests.console import world as worlds
 from tests.console.world import PASSWORD
 
 # Every deed of the console: ability → a POST, with the words it needs. `{…}` are filled below.
@@ -89,6 +91,39 @@ def test_every_deed_is_tried_above(sold):
     tried = {addresses.match("/console" + filled(sold, path), method="POST")[0] for deeds in DEEDS.values() for path, _form in deeds}
     everybody = {"login.index", "login.lang", "login.leave", "account.password", "account.others", "account.lang"}
     assert {rule.endpoint for rule in sold.app.url_map.iter_rules() if "POST" in rule.methods} == tried | everybody
+
+
+# The pages on which deeds stand; those of contracts are tried with contracts (test_contracts.py).
+SHOWN_ON = ("/", "/orders/", "/orders/{awaiting}", "/orders/{failed_flow}", "/orders/{charged}", "/contracts/", "/partners/",
+            "/partners/bank-mall", "/charges/", "/studio/", "/studio/file/scenes/aiqicha-app.yaml", "/studio/?draft={draft}", "/drafts/", "/drafts/{draft}",
+            "/releases/", "/releases/1", "/releases/2", "/work/", "/work/{work}", "/jobs/", "/alljobs/")
+OWN = {"login.leave", "account.lang"}          # stand on every page, for everybody
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_a_button_is_shown_to_whom_it_obeys(sold, visit, role):
+    """Every form that a page offers may be sent by who sees it, and every deed is offered somewhere to who may do it."""
+    files, path = releases.files(1), "scenes/aiqicha-app.yaml"
+    worlds.publish({**files, path: files[path] + "# two\n"}, "a remark")
+    draft = drafts.create("a draft", "somebody")["id"]
+    drafts.write_file(draft, path, files[path] + "# three\n", 1)
+    access.users.change(1, 1, actor="somebody", roles=["admin"])
+    visitor, may = visit(sold, role), ROLES[role].abilities
+    pages = [*SHOWN_ON, *(where for ability, places in PAGES.items() if ability in may for where in places if "export" not in where)]
+    addresses, needs = sold.app.url_map.bind("localhost"), {}
+    for ability, deeds in DEEDS.items():
+        needs |= {addresses.match("/console" + filled(sold, where), method="POST")[0]: ability for where, _form in deeds}
+    offered = set()
+    for where in pages:
+        page = visitor.get(filled(sold, where))
+        own = "/console" + filled(sold, where).partition("?")[0]
+        offered |= {addresses.match(html.unescape(to or own).partition("?")[0], method="POST")[0]
+                    for to in re.findall(r'<form method="post"(?:[^>]*? action="([^"]*)")?', page)}
+    assert {endpoint for endpoint in offered - OWN if needs[endpoint] not in may} == set()
+    elsewhere = {endpoint for endpoint in needs if endpoint.startswith("contracts.")} | {
+        "editor.check",                        # asked by the editor's script
+        "drafts.carry", "jobs.replay_all"}     # offered when there is a conflict; more than one dead job
+    assert {endpoint for endpoint, ability in needs.items() if ability in may} - elsewhere - offered == set()
 
 
 def test_the_menu_shows_what_one_may(bare, visit):

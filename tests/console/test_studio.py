@@ -197,6 +197,25 @@ def test_each_mistake_is_told_at_its_line_in_the_readers_words(bare, visit, old,
     assert any(text.startswith(place) and text.endswith(rule) for text in told), told
 
 
+@pytest.mark.parametrize("old, new, en, zh, expected", [
+    ("line: aiqicha\n", "line: aiqicha\nlinee: x\n", 'there is no key "linee" here', '此处没有键 "linee"', None),
+    ("line: aiqicha\n", "line: aiqichaa\n", 'there is no business line "aiqichaa"', '没有名为 "aiqichaa" 的业务线', None),
+    ("line: aiqicha\n", "line: 3\n", "line is a whole number", "line 写成了整数", "文本"),
+    ("login: required", "login: maybe", "login can't be this", "login 不能取此值", "required 或 guest"),
+    ("method: in_app\n", "", "method is missing", "缺少 method", None),
+    ("maxLength: 64", "maxLength: 0", "maxLength is out of bounds", "maxLength 超出范围", "不小于 1"),
+    ("terminal: app\n", "terminal: app\nterminal: pc\n", 'the key "terminal" is already in line 4', '键 "terminal" 在第 4 行已出现', None),
+    ("payable: 9.90", "payable: 9.80", "the example “新人周卡减 5 元”: payable differs", "示例“新人周卡减 5 元”：payable 与预期不符", "9.80"),
+    ("terminal: app", "terminal: app: x", "a colon and a space begin a value", "冒号加空格表示开始一个值", None)])
+def test_what_is_wrong_is_said_in_the_readers_language(bare, visit, old, new, en, zh, expected):
+    draft_id = begin(visit(bare))
+    text = drafts.file(draft_id, SCENE).replace(old, new, 1)
+    for lang, wanted in (("en", en), ("zh", zh)):
+        told = [p for p in visit(bare, lang=lang).send(f"/editor/{draft_id}/check", path=SCENE, text=text)["problems"] if p["file"] == SCENE]
+        assert any(p["message"].startswith(wanted) for p in told), told
+        assert lang == "en" or expected is None or expected in [p["expected"] for p in told], told
+
+
 def test_a_mistake_shows_in_other_files_too(bare, visit):
     visitor = visit(bare)
     draft_id = begin(visitor, "channels/sandbox-app.yaml")

@@ -1,6 +1,7 @@
 """No text of the console is left in one language, and every state, code and kind has its word."""
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from engine import store
 from engine.config.reader import KINDS
 from engine.config.template import FLOWS
 from engine.flow import journal, outbox
+from engine.steps import registry
+from engine.wire.vocabulary import OPERATIONS
 from tests.console.texts import CONSOLE, engine_texts, own_texts
+from tests.console.world import sample_files
 
 assert journal and outbox                      # their tables and states are looked at below
 HOLES = re.compile(r"%\((\w+)\)s")
@@ -92,6 +96,20 @@ def test_every_state_of_every_machine_has_a_word(name):
 
 def test_every_kind_and_flow_has_a_word():
     assert set(words.KINDS) == set(KINDS) and set(words.FLOWS) == set(FLOWS)
+
+
+def test_every_step_task_and_operation_has_a_word():
+    assert set(words.STEPS) == set(registry.load()) and set(words.OPERATIONS) == set(OPERATIONS)
+    handled = set(re.findall(r'@outbox\.handles\("([\w.]+)"\)', (CONSOLE.parent / "engine" / "workers" / "jobs.py").read_text()))
+    assert handled and set(words.TASKS) == handled
+
+
+def test_every_channels_role_and_notice_has_a_word():
+    schema = json.loads((CONSOLE.parent / "engine/config/schemas/channel.json").read_text(encoding="utf-8"))
+    assert set(words.CHANNEL_ROLES) == set(schema["properties"]["role"]["enum"])
+    told = {event for text in sample_files().values() for block in re.findall(r"(?ms)^notices:\n(.*?)(?=^\w|\Z)", text)
+            for event in re.findall(r"(?m)^  (\w+):", block)}
+    assert told and told <= set(words.NOTICE_EVENTS)
 
 
 def test_every_kind_of_posting_has_a_word():

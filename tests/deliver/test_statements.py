@@ -60,7 +60,7 @@ def test_another_partners_entries_are_not_in_it(shop):
     assert statements.of_day(shop.partner("post"), TODAY).entries == ()
 
 
-@pytest.mark.parametrize("day", ["2026-11-21", "2026-13-01", "2026-02-30", "today", "20261120", "2026-11-20T00", "9999-12-31", ""])
+@pytest.mark.parametrize("day", ["2026-11-21", "2026-13-01", "2026-02-30", "today", "20261120", "2026-11-20T00", "9999-12-31", "0001-01-01", "1969-12-31", ""])
 def test_what_is_no_day_yet_or_ever_is_refused(shop, day):
     with refused(Code.BAD_REQUEST):
         statements.of_day(shop.partner("bank"), day)
