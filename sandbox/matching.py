@@ -118,7 +118,7 @@ class Match:
         side = self.side
         if hole.name in side.constants or hole.name in side.references:
             return casts.as_text(hole.value(side.scope())) == casts.as_text(raw) or self._no(where, raw)
-        if isinstance(raw, (dict, list)):
+        if isinstance(raw, (dict, list)) and not (hole.kind == "texts" and isinstance(raw, list)):
             return self._no(where, raw)
         try:
             for cast in reversed(hole.casts):

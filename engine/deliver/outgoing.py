@@ -100,7 +100,7 @@ def send(job: Mapping[str, Any], channel: Any, common: Mapping[str, Any]) -> Non
 def _all_facts(row: Mapping[str, Any], channel: Any, common: Mapping[str, Any]) -> dict[str, Any]:
     """What is told. Where the report must name the shop's own numbers of the pieces, the shop is asked for them first."""
     facts = {**row["facts"], **common}
-    if "shop.item_nos" in wire.needs_facts(channel, row["operation"]):
+    if "shop.item_nos" in wire.needs_facts(channel, row["operation"]) and wire.declares(channel, "query"):
         facts["shop.item_nos"] = wire.operate(channel, "query", facts).fields.get("item_nos") or ""
     return facts
 

@@ -44,7 +44,7 @@ STATES = {
 }
 
 # The fact a template names → its type. Money facts come as `<name>_minor`, times as `<name>_ms` (`payment.expires_at`
-# is read from `payment.expires_at_ms`), and a template must say how to write them.
+# is read from `payment.expires_at_ms`), and a template must say how to write them. `texts` is a list of them.
 FACTS = {
     "payment.no": "text", "payment.amount": "money", "payment.currency": "text", "payment.created_at": "time",
     "payment.expires_at": "time", "payment.channel_no": "text", "payment.paid_at": "time", "payment.deduct_at": "time",
@@ -66,7 +66,7 @@ FACTS = {
     "charge.no": "text", "charge.partner_order_no": "text", "charge.state": "text", "charge.reason": "text",
     "charge.amount": "money", "charge.currency": "text", "charge.drawn": "int", "charge.items": "text", "charge.account": "text",
     "partner.id": "text",
-    "shop.order_no": "text", "shop.item": "text", "shop.item_nos": "text", "delivery.at": "time", "delivery.code": "text",
+    "shop.order_no": "text", "shop.item": "text", "shop.item_nos": "texts", "delivery.at": "time", "delivery.code": "text",
     "invoice.no": "text", "invoice.title": "text", "invoice.tax_no": "text", "invoice.item": "text", "invoice.rate": "text",
     "invoice.amount": "money", "invoice.currency": "text", "invoice.email": "text", "invoice.phone": "text",
     "invoice.original_no": "text", "invoice.channel_no": "text", "invoice.reason": "text", "invoice.created_at": "time",
@@ -79,7 +79,7 @@ FIELDS = {
     "upstream_no": "text", "channel_no": "text", "channel_refund_no": "text", "channel_contract_no": "text",
     "merchant": "text", "currency": "text", "payer": "text", "reason": "text", "error_code": "text",
     "event_type": "text", "tracking_no": "text",
-    "shop_order_no": "text", "item": "text", "item_nos": "text", "quantity": "text", "phone": "text",
+    "shop_order_no": "text", "item": "text", "item_nos": "texts", "quantity": "text", "phone": "text",
     "invoice_no": "text", "channel_invoice_no": "text", "link": "text",
     "amount": "money", "fee": "money",
     "paid_at": "time", "refunded_at": "time", "signed_at": "time", "ended_at": "time", "delivered_at": "time",

@@ -25,8 +25,8 @@ APP = "ttcfdbb96650e33350"
 SHOP = ("query", "deliver", "refund", "refund_query")
 MINI = ("query", "refund", "refund_query")
 ESCROW = ("pay", "query", "refund", "refund_query")
-FACTS = facts(payment__expires_at_ms=AT_MS + 900_000, payment__channel_no="motb1", shop__order_no="motb1", order__no="O1",
-              refund__no="R1", refund__amount_minor=300, refund__reason="不想要了 & <b>", order__title="周卡 & 100% <b>\"'+/=?")
+FACTS = facts(payment__expires_at_ms=AT_MS + 900_000, payment__channel_no="motb1", shop__order_no="motb1", shop__item_nos=["p1", "p2"],
+              order__no="O1", refund__no="R1", refund__amount_minor=300, refund__reason="不想要了 & <b>", order__title="周卡 & 100% <b>\"'+/=?")
 
 
 def shop(channel_id: str = "douyin-trade", **changes: Any) -> Channel:

@@ -42,7 +42,8 @@ class Sender(NamedTuple):
 def alipay(no: str, amount: int, merchant: str, forged: bool, off_s: int) -> Told:
     key = OURS if forged else THEIRS
     by = AliPay(appid="M1", app_private_key_string=key["private_key"], alipay_public_key_string=OURS["public_key"])
-    at = (datetime.fromtimestamp(clock.now_ms() / 1000, timezone(timedelta(hours=8))) + timedelta(seconds=off_s * 312)).strftime("%Y-%m-%d %H:%M:%S")
+    sent = datetime.fromtimestamp(clock.now_ms() / 1000 + off_s * 312, timezone(timedelta(hours=8)))       # a day and two hours are allowed
+    at = sent.strftime("%Y-%m-%d %H:%M:%S")
     fields = {"app_id": merchant, "notify_type": "trade_status_sync", "notify_id": "N1", "notify_time": at, "out_trade_no": no, "trade_no": "T1",
               "trade_status": "TRADE_SUCCESS", "total_amount": f"{amount / 100:.2f}", "gmt_payment": at}
     body = by.sign_data(fields) + "&sign_type=RSA2"

@@ -44,7 +44,7 @@ FACTS = {
     "notify.no": "N1", "notify.event": "charge.done", "notify.at_ms": AT_MS, "charge.no": "H1", "charge.partner_order_no": "PO1",
     "charge.state": "charged", "charge.reason": "r", "charge.amount_minor": 900, "charge.currency": "CNY", "charge.drawn": 1,
     "charge.items": "vip/month*1", "charge.account": "13800138000", "partner.id": "mall", "shop.order_no": "6900000000000001",
-    "shop.item": "x", "delivery.at_ms": AT_MS, "delivery.code": "K1", "invoice.no": "I1", "invoice.title": "某公司",
+    "shop.item": "x", "shop.item_nos": ["p1", "p2"], "delivery.at_ms": AT_MS, "delivery.code": "K1", "invoice.no": "I1", "invoice.title": "某公司",
     "invoice.tax_no": "91310000MA1FL0XX1K", "invoice.item": "会员费", "invoice.rate": "0.06", "invoice.amount_minor": 990,
     "invoice.currency": "CNY", "invoice.email": "a@example.com", "invoice.phone": "13800138000", "invoice.original_no": "I0",
     "invoice.channel_no": "SI1", "invoice.reason": "r", "invoice.created_at_ms": AT_MS, "statement.from_ms": AT_MS - 86_400_000,
@@ -101,7 +101,8 @@ def test_a_request_is_understood(name, operation):
     facts = facts_of(ch)
     for key, value in call.facts.items():      # a currency may have been written in lower case, a time to the day
         same = str(value).lower() == str(facts[key]).lower() if not key.endswith("_ms") else abs(value - facts[key]) <= 24 * HOUR_MS
-        assert same and type(value) is type(facts[key]), key
+        rid = key == "order.title" and value == "".join(c for c in facts[key] if c not in "/=&")      # of what a channel refuses
+        assert (same or rid) and type(value) is type(facts[key]), key
     told = {key.removesuffix("_minor").removesuffix("_ms") for key in call.facts}
     written = {hole.name for hole in _holes(next(p for p in side.patterns if p.name == operation)) if _can_be_undone(hole)}
     assert (ch.operations[operation].needs & written) - {"notice_url"} <= told
