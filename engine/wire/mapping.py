@@ -40,6 +40,8 @@ class Field:
             return self.fixed
         root = {"document": tree, "header": message.headers, "query": message.query}[self.source]
         raw = paths.dig(root, self.steps)
+        if raw == "" and self.kind == "time":      # XML and forms write out what has not happened
+            raise paths.Missing(f"{self.name} is empty")
         if self.words is None:
             return self.cast.read(raw, setting)  # type: ignore[misc]
         word = self.words.get(casts.read_text(raw, setting), self.other)
