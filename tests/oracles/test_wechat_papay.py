@@ -25,7 +25,7 @@ from .conftest import NpmError
 KEY = "192006250b4c09247ec02edce69f6a2d"
 IDS = {"appid": "wx2421b1c4370ec43b", "mch_id": "10000100"}
 OK = {"return_code": "SUCCESS", "result_code": "SUCCESS"}
-FACTS = facts(payment__expires_at_ms=AT_MS, buyer__id="b1", contract__no="C1", contract__channel_no="W1",
+FACTS = facts(payment__expires_at_ms=AT_MS, order__no="O1", buyer__id="b1", contract__no="C1", contract__channel_no="W1",
               contract__reason="不再需要", refund__no="R1", refund__amount_minor=300, refund__reason="不想要了 & <b>",
               order__title="周卡 & 100% <b>\"'+/=?")
 OPERATIONS = ("pay_and_sign", "withhold", "query", "withhold_query", "close", "contract_query", "unsign", "refund", "refund_query")
