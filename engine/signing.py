@@ -74,19 +74,22 @@ def choose(channel: Any, scene: Scene, order: Mapping[str, Any], lines: list[Map
 def begin(order: Mapping[str, Any], scene: Scene, line: Mapping[str, Any], channel_id: str, operation: str,
           payment_no: str) -> dict[str, Any]:
     """Stage a contract that a payment attempt asks the buyer to sign; returns the facts for the channel."""
-    return facts_of(contracts.create(order, scene.skus[line["sku"]], line["quantity"], channel_id, operation, payment_no))
+    names_most = "contract.amount" in wire.needs_facts(channels.get(channel_id), operation)
+    contract = contracts.create(order, scene.skus[line["sku"]], line["quantity"], channel_id, operation, payment_no, names_most)
+    return facts_of(contract, order["payable_minor"])
 
 
-def facts_of(contract: Mapping[str, Any]) -> dict[str, Any]:
-    """What a channel file may refer to of a contract."""
+def facts_of(contract: Mapping[str, Any], first_minor: int = 0) -> dict[str, Any]:
+    """What a channel file may refer to of a contract: `contract.amount` is the most that one deduction may take (`first_minor`:
+    the first period's cost), `contract.next_at` when the next one is made. Signed before it is paid, the first is made at once."""
     starts = contract["signed_at_ms"] or contract["created_at_ms"]
-    n = max(2, contract["paid_n"] + 1)
+    first_ends = starts if contract["operation"] == "sign" else contracts.end_of(contract, starts, contracts.anchor_of(starts))
     return {"contract.no": contract["no"], "contract.channel_no": contract["channel_no"] or "",
-            "contract.title": contract["title"], "contract.amount_minor": contracts.price_of(contract, n) * contract["quantity"],
+            "contract.title": contract["title"], "contract.amount_minor": contracts.most_of(contract, first_minor),
             "contract.currency": contract["currency"], "contract.period_unit": contract["period_unit"],
             "contract.period_count": contract["period_count"], "contract.created_at_ms": contract["created_at_ms"],
             "contract.starts_at_ms": starts, "contract.reason": contract["reason"],
-            "contract.next_at_ms": contract["paid_until_ms"] or contracts.end_of(contract, starts, contracts.anchor_of(starts)),
+            "contract.next_at_ms": contract["paid_until_ms"] or first_ends,
             "contract.ends_at_ms": clock.add_period(starts, FOR_YEARS, "year", "UTC"), "buyer.id": contract["buyer_id"],
             **channels.common_facts(contract["channel_id"])}
 

@@ -202,6 +202,8 @@ class Gateway:
         contract = self._find(side, call, "contract")
         if contract is None or contract["state"] != "signed":
             return "failed", None, "the contract is not in force"
+        if amount > contract["facts"].get("contract.amount_minor", amount):
+            return "failed", None, "it is more than was signed for"
         deed = self._begin(side, call, "deduction", no, "pending", amount, contract["no"])
         declined = any(fault["fault"] == "declined" for fault in deed["faults"])
         self.teller.deduct(side, deed, contract, "failed" if declined else "succeeded")

@@ -207,13 +207,27 @@ def _held(op: Operation, state: str, draft: Message) -> Message | None:
     for rule in op.rules:
         if rule.then != state and not (rule.then == mapping.STATE_AS_TAKEN and any(takes)):
             continue
-        message = copy.copy(draft)
-        message.tree = copy.deepcopy(draft.tree)
-        try:
-            statuses = wishing.hold(rule.spec, message.tree)
-        except CannotSay:
-            continue
-        for message.status in statuses or wishing.ANY_STATUS:
-            if mapping.judge(op.rules, message, message.tree) is rule:
-                return message
+        for spoken in _without_earlier(op, rule, draft.tree):
+            message = copy.copy(draft)
+            message.tree = spoken
+            try:
+                statuses = wishing.hold(rule.spec, message.tree)
+            except CannotSay:
+                continue
+            for message.status in statuses or wishing.ANY_STATUS:
+                if mapping.judge(op.rules, message, message.tree) is rule:
+                    return message
     return None
+
+
+def _without_earlier(op: Operation, rule: mapping.Rule, tree: Any) -> Iterator[Any]:
+    """The document as it is; then with one part of a rule that stands before this one made not to hold."""
+    yield copy.deepcopy(tree)
+    for earlier in op.rules[:op.rules.index(rule)]:
+        for word, value in earlier.spec.items():
+            changed = copy.deepcopy(tree)
+            try:
+                wishing.deny({word: value}, changed)
+            except CannotSay:
+                continue
+            yield changed

@@ -29,7 +29,7 @@ FLOORS = {
 }
 # Rooms of several modules that lie beside each other in engine/: the story of a sale is told in these.
 STORY = ("engine.sale", "engine.quoting", "engine.paying", "engine.charge", "engine.settling", "engine.supplying",
-         "engine.runs", "engine.signing", "engine.renewing", "engine.reporting", "engine.returning", "engine.shopping")
+         "engine.runs", "engine.signing", "engine.renewing", "engine.repricing", "engine.reporting", "engine.returning", "engine.shopping")
 
 # A library → the only rooms or modules that may know it.
 FENCES = {

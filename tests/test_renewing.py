@@ -286,46 +286,10 @@ def test_a_contract_is_pinned_to_the_terms_that_were_signed(club):
     assert club.periods(contract)[1]["amount_minor"] == 2500 and order_of(club.periods(contract)[1])["release_no"] == 2
 
 
-def test_a_higher_price_waits_for_consent(club):
-    contract = club.signed()
-    assert renewing.propose(contract["no"], 3100)["proposed"] == {"price_minor": 3100, "from_n": 2}
-    club.until("2026-12-21T12:00:00+08:00")
-    assert club.periods(contract)[1]["amount_minor"] == 2500               # not agreed to: the signed price
-    with refuses(Code.CONSENT_MISMATCH, "3100 waits"):
-        renewing.consent(contract["no"], 3200)
-    assert renewing.consent(contract["no"], 3100)["proposed"] is None
-    club.until("2027-04-21T12:00:00+08:00")
-    assert [p["amount_minor"] for p in club.periods(contract)] == [3000, 2500, 3100, 3100, 3100, 3100]
-    with refuses(Code.CONSENT_MISMATCH, "nothing waits"):
-        renewing.consent(contract["no"], 3100)
-
-
-def test_a_price_that_is_declined_is_off_and_a_lower_one_needs_no_consent(club):
-    contract = club.signed()
-    renewing.propose(contract["no"], 3100)
-    assert renewing.consent(contract["no"], 3100, agrees=False)["proposed"] is None
-    assert renewing.propose(contract["no"], 2000)["proposed"] is None
-    club.until("2027-03-21T12:00:00+08:00")
-    assert [p["amount_minor"] for p in club.periods(contract)] == [3000, 2000, 2000, 2000, 2000]
-
-
-def test_a_price_does_not_change_what_was_announced(club):
-    contract = club.signed()
-    club.until("2026-12-19T13:00:00+08:00")
-    renewing.propose(contract["no"], 2000)
-    club.until("2027-01-21T13:00:00+08:00")
-    assert [p["amount_minor"] for p in club.periods(contract)] == [3000, 2500, 2000]
-
-
-def test_only_a_contract_in_force_has_another_price(club):
+def test_only_what_failed_is_tried_again(club):
     contract = club.ordered()
-    for change in (lambda: renewing.propose(contract["no"], 1), lambda: renewing.consent(contract["no"], 1)):
-        with refuses(Code.CONTRACT_STATE, "is signing"):
-            change()
     with refuses(Code.CONTRACT_STATE, "no deduction"):
         renewing.retry_now(contract["no"])
-    with refuses(Code.CONTRACT_UNKNOWN):
-        renewing.propose("C0", 1)
 
 
 def test_several_pieces_are_renewed_together(club):

@@ -28,7 +28,7 @@ def test_one_page_for_payment_and_signature(club):
     contract = club.ordered()
     attempt = payments.find(contract["payment_no"])
     assert (contract["state"], contract["operation"], attempt["state"]) == ("signing", "pay_and_sign", "pending")
-    assert attempt["client"] == {"text": f"{attempt['no']} 3000 {contract['no']} 2500"}
+    assert attempt["client"] == {"text": f"{attempt['no']} 3000 {contract['no']} 连续包月"}
     assert club.pay(contract) == "applied" and order_of(club.periods(contract)[0])["state"] == "completed"
     assert (club.now(contract)["state"], club.now(contract)["paid_n"]) == ("signing", 1)
     assert club.say(contract) == "applied"
@@ -228,5 +228,5 @@ def test_terms_are_told_to_the_channel(club):
     assert {name: value for name, value in facts.items() if name.startswith("contract.") and not name.endswith("_ms")} == {
         "contract.no": contract["no"], "contract.channel_no": "", "contract.title": "连续包季", "contract.amount_minor": 14000,
         "contract.currency": "CNY", "contract.period_unit": "quarter", "contract.period_count": 1, "contract.reason": ""}
-    assert (day(facts["contract.starts_at_ms"]), day(facts["contract.next_at_ms"])) == ("2026-11-20", "2027-02-20")
+    assert (day(facts["contract.starts_at_ms"]), day(facts["contract.next_at_ms"])) == ("2026-11-20", "2026-11-20")
     assert clock.rfc3339(facts["contract.ends_at_ms"])[:4] == "2036"

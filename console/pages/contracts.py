@@ -8,7 +8,7 @@ from flask_admin import expose
 from flask_babel import gettext as _, lazy_gettext as _l
 from markupsafe import Markup
 
-from engine import renewing, signing, store
+from engine import renewing, repricing, signing, store
 from engine.base import clock, money
 from engine.base.errors import Code, Refusal
 from engine.pay import contracts
@@ -163,7 +163,7 @@ class Contracts(Listing):
         if page := ask_first(question, _("Propose"), _back(no)):
             return page
         with audit.deed("contract.price", "contract", no, note=text, before={"proposed": row["proposed"]}) as entry:
-            after = renewing.propose(no, minor)
+            after = repricing.propose(no, minor)
             entry.after = {"proposed": after["proposed"]}
         flash(_("The price waits for the buyer's consent.") if after["proposed"] else
               _("The lower price holds from the next period on."), "success")

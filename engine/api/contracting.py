@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from .. import renewing, sale, signing, store
+from .. import renewing, repricing, sale, signing, store
 from ..base.clock import rfc3339
 from ..base.errors import Code, Refusal
 from ..pay import contracts, payments
@@ -162,7 +162,7 @@ def price(call: Call) -> Answer:
     """Another price from the next period on that was not announced yet. A higher one waits for the buyer's consent; until
     then the price that was signed is deducted. A lower one holds at once."""
     no = _visible(call)["no"]
-    return Answer(_whole(store.retrying(lambda: renewing.propose(no, call.body["price_minor"]))))
+    return Answer(_whole(store.retrying(lambda: repricing.propose(no, call.body["price_minor"]))))
 
 
 @endpoint("POST", "/v1/contracts/{contract}/consent", "contracts.consent", ("同意调价", "Agree to a price"), scopes="sell",
@@ -171,7 +171,7 @@ def price(call: Call) -> Answer:
 def consent(call: Call) -> Answer:
     """The buyer's word on a price that was proposed: agreed to, it holds from the next period on; declined, it is off."""
     no, body = _visible(call)["no"], call.body
-    return Answer(_whole(store.retrying(lambda: renewing.consent(no, body["price_minor"], body.get("agrees", True)))))
+    return Answer(_whole(store.retrying(lambda: repricing.consent(no, body["price_minor"], body.get("agrees", True)))))
 
 
 def _whole(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,26 @@ def check_channels(world: World, id: str, scene: Document) -> list[Fault]:
     for number, entry in enumerate(scene["pay"].get("channels", ())):
         if is_route(entry):
             faults += _check_route(world, scene, entry, ("pay", "channels", number))
-    return faults
+    return [*faults, *_check_contracts(world, id, scene)]
+
+
+def _check_contracts(world: World, id: str, scene: Document) -> list[Fault]:
+    """Where a known buyer is sold what renews, a channel takes contracts: without one it would be sold for one period."""
+    line = world.shelf.data("lines", scene["line"])
+    found = [world.shelf.data("channels", written.channel_id) for written in written_choices(scene)]
+    if scene["login"] != "required" or line is None or "renew" not in line or None in found or not found:
+        return []
+    renewing = [key for key in sorted(world.goods[id].keys) if _renews(world, key)]
+    if not renewing or any("withhold" in channel["operations"] for channel in found):
+        return []
+    return [Fault(("pay", "channels"), "contract", f"{renewing[0]} renews, and no channel here takes contracts", at_key=True,
+                  expected="a channel with an operation withhold")]
+
+
+def _renews(world: World, key: str) -> bool:
+    product, sku = world.sku(key) or ({}, {})
+    type_ = world.shelf.data("product_types", sku.get("type", product.get("type", "")))
+    return type_ is not None and "renew" in type_["takes_part_in"]
 
 
 def _check_channel(world: World, id: str, written: Written) -> list[Fault]:

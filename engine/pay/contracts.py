@@ -24,8 +24,9 @@ LEASE_S = 300                                  # a contract whose job was lost i
 
 
 class Contract(store.TradeTable):
-    """terms: {price_minor, price_steps: [[from period, minor]], notice_before_s, retry_s: […], grace_s, suspends_for_s}; prices
-    are of one piece. paid_n, paid_until_ms: the last paid period and its end. next_at_ms null: nothing will be due."""
+    """terms: {price_minor, price_steps: [[from period, minor]], notice_before_s, retry_s: […], grace_s, suspends_for_s} and,
+    where the channel was told, most_minor: what the buyer signed for at most; other prices are of one piece.
+    paid_n, paid_until_ms: the last paid period and its end. next_at_ms null: nothing will be due."""
     no = peewee.CharField(max_length=32, primary_key=True)
     buyer_id = peewee.CharField(max_length=64)
     scene_id = peewee.CharField(max_length=64)
@@ -102,8 +103,10 @@ PERIOD = store.Machine("contract_period", ContractPeriod, "no", initial=("open",
 
 # ── signing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-def create(order: Mapping[str, Any], sku: Any, quantity: int, channel_id: str, operation: str, payment_no: str) -> dict[str, Any]:
-    """Stage a contract that is being signed, with its first period, in the open transaction; returns its row."""
+def create(order: Mapping[str, Any], sku: Any, quantity: int, channel_id: str, operation: str, payment_no: str,
+           names_most: bool = False) -> dict[str, Any]:
+    """Stage a contract that is being signed, with its first period, in the open transaction; returns its row. `names_most`: the
+    buyer signs for the most that a deduction may take."""
     now, no = clock.now_ms(), ids.new_no("C")
     count, unit = sku.extra["renews_every"]
     row = {"no": no, "buyer_id": order["buyer_id"], "scene_id": order["scene_id"], "line_id": order["line_id"],
@@ -113,6 +116,8 @@ def create(order: Mapping[str, Any], sku: Any, quantity: int, channel_id: str, o
            "period_count": count, "anchor_day": 0, "terms": terms_of(sku), "proposed": None, "paid_n": 0, "paid_until_ms": None,
            "next_at_ms": now + ask_wait_s(0) * 1000, "asked": 0, "unsigned": False, "reason": "",
            "signed_at_ms": None, "ended_at_ms": None, "trace_id": trace.trace_id(), "created_at_ms": now, "updated_at_ms": now}
+    if names_most:
+        row["terms"]["most_minor"] = most_of(row, order["payable_minor"])
     store.current().later(Contract, row)
     store.born(CONTRACT, no, "signing", f"order {order['no']}")
     open_period(row, 1, order["no"], now, order["payable_minor"], payment_no=payment_no)
@@ -135,6 +140,14 @@ def price_of(contract: Mapping[str, Any], n: int) -> int:
         if n >= start:
             price = minor
     return price
+
+
+def most_of(contract: Mapping[str, Any], first_minor: int = 0) -> int:
+    """The most that one deduction may take by the terms, from the next period on. `first_minor`: what the first period costs,
+    which counts where it is deducted, too."""
+    n = max(2, contract["paid_n"] + 1)
+    prices = [price_of(contract, n), *(minor for start, minor in contract["terms"]["price_steps"] if start > n)]
+    return max(max(prices) * contract["quantity"], first_minor if contract["operation"] == "sign" else 0)
 
 
 def ask_wait_s(asked: int) -> int:

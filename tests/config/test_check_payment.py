@@ -6,6 +6,7 @@ import pytest
 from engine import startup
 from engine.config.check import CheckResult, check
 from engine.config.compile_payment import Written, offered_names, written_choices
+from tests.support.contract_files import CONTRACT_FILES
 from tests.support.routes import route_files
 from tests.support.selling import FILES
 
@@ -96,6 +97,20 @@ def test_limits_are_of_channels_that_take_payments():
     files = {**FILES, "channels/note.yaml": FILES["channels/note.yaml"] + "limits: {day: {count: 1}}\n"}
     problem, = check(files, startup.vocabulary()).problems
     assert (problem.rule, problem.line) == ("not-here", 11)
+
+
+@pytest.mark.parametrize("scene, rules", [("", []), ("login: guest\n", []), ("sells: {card: [week]}\n", []), ("channels: [wallet]", ["contract"])])
+def test_what_renews_is_sold_with_a_contract(scene, rules):
+    """Without a channel that takes contracts it would be sold for one period; a guest signs nothing anyhow."""
+    word = scene.partition(":")[0]
+    club = CONTRACT_FILES["scenes/club.yaml"]
+    if word in ("login", "sells"):
+        club = "".join(scene if line.startswith(f"{word}:") else line for line in club.splitlines(keepends=True))
+    if scene:
+        club = club.replace("channels: [standing, signet, wallet]", "channels: [wallet]")
+    found = check({**FILES, **CONTRACT_FILES, "scenes/club.yaml": club}, startup.vocabulary()).problems
+    assert [problem.rule for problem in found] == rules, list(map(str, found))
+    assert not rules or "pass/daily renews, and no channel here takes contracts" in str(found[0])
 
 
 def test_deductions_are_of_channels_that_withhold():

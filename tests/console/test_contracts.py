@@ -7,7 +7,7 @@ import pytest
 
 from console.access.tables import Audit
 from console.app import create_app
-from engine import renewing, store
+from engine import repricing, store
 from engine.pay import contracts
 from tests.console import world as worlds
 from tests.console.conftest import Visitor
@@ -131,7 +131,7 @@ def test_a_price_is_proposed(desk):
     page = visitor.follow(visitor.post(f"/contracts/{no}/price", price="31.00"))
     assert contracts.find(no)["proposed"]["price_minor"] == 3100 and "waits for consent" in page
     assert set(found(visitor.get("/contracts/?look=consent"))) == {no}
-    renewing.consent(no, 3100)
+    repricing.consent(no, 3100)
     assert "31.00" in visitor.get(f"/contracts/{no}")
 
 

@@ -236,8 +236,12 @@ def test_nobody_pays_any_more(shop, channel):
 
 @each_channel
 def test_another_price_with_the_buyers_consent(shop, channel):
+    """A buyer who signed for so much at most at the channel can be asked for no more."""
     contract = shop.signed(channel)
     path = f"/v1/contracts/{contract['no']}"
+    if channel == ALIPAY:
+        with pytest.raises(AssertionError, match="409.*signed for deductions of 2800 at most"):
+            shop.api("POST", f"{path}/price", {"price_minor": 2801})
     shop.api("POST", f"{path}/price", {"price_minor": 2700})
     shop.month(contract)
     shop.api("POST", f"{path}/consent", {"price_minor": 2700})

@@ -91,7 +91,7 @@ currency: CNY
 base: https://standing.example
 operations:
   pay: {client: {text: "{payment.no} {payment.amount:fen}"}}
-  pay_and_sign: {client: {text: "{payment.no} {payment.amount:fen} {contract.no} {contract.amount:fen}"}}
+  pay_and_sign: {client: {text: "{payment.no} {payment.amount:fen} {contract.no} {contract.title}"}}
   sign:
     post: /contracts
     json: {no: "{contract.no}", amount: "{contract.amount:fen}", every: "{contract.period_count} {contract.period_unit}"}
