@@ -153,8 +153,9 @@ def has_asset(path: str) -> bool:
 
 
 def install(app: Flask) -> None:
-    app.jinja_env.filters.update(time=time, time_text=time_text, ago=ago, money=money, phone=phone, json_text=json_text,
-                                 title_of=i18n.title, reason=words.reason, cause=causes.said, moment=moment, span=span, masked=masked)
+    app.jinja_env.filters.update(time=time, time_text=time_text, ago=ago, money=money, phone=phone, masked=masked,
+                                 json_text=json_text, title_of=i18n.title, reason=words.reason, cause=causes.said,
+                                 moment=moment, span=span)
     app.jinja_env.globals.update(account_word=account_word, badge=badge, trace=trace, number=links.number, asset=asset,
                                  has_asset=has_asset, word=words.word, words=words, state_word=words.state, lang=i18n.lang,
                                  languages=i18n.NAMES, csp_nonce=security.nonce, timezone=settings.timezone)
