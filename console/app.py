@@ -27,6 +27,7 @@ from .pages.orders import Orders
 from .pages.outbox import AllJobs
 from .pages.overview import Overview
 from .pages.partners import Partners
+from .pages.payments import Payments, Refunds
 from .pages.releases import Releases
 from .pages.studio import Studio
 from .pages.work import Work
@@ -65,6 +66,8 @@ def _furnish(app: Flask) -> None:
         admin.add_category(category)
     admin.add_views(
         Orders(name=_l("Orders"), category=sell, icon="fa-shopping-cart"),
+        Payments(name=_l("Payments"), category=sell, icon="fa-credit-card"),
+        Refunds(name=_l("Refunds"), category=sell, icon="fa-undo"),
         Contracts(name=_l("Contracts"), category=sell, icon="fa-refresh"),
         Partners(name=_l("Partners"), category=sell, icon="fa-handshake-o"),
         Charges(name=_l("Direct charges"), category=sell, icon="fa-bolt"),

@@ -35,11 +35,11 @@ def lines() -> list[tuple[str, str]]:
     return [(id, title(line.get("title"), id)) for id, line in catalog.lines.items() if g.person.sees_line(id)] if catalog else []
 
 
-def channels() -> list[tuple[str, str]]:
-    """(id, title) of the channels that deduct under contracts."""
+def channels(operation: str) -> list[tuple[str, str]]:
+    """(id, title) of the channels that declare an operation, themselves or through the file they are alike."""
     catalog = current()
     return [(id, title(file.get("title"), id)) for id, file in catalog.channels.items()
-            if "withhold" in file.get("operations", {})] if catalog else []
+            if operation in file.get("operations", {})] if catalog else []
 
 
 def partners() -> list[tuple[str, str]]:

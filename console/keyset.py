@@ -10,9 +10,12 @@ from typing import Any
 
 import peewee
 
-from engine.base import canon
+from engine.base import canon, clock
 
 from .asked import NUMBER_MAX
+
+
+_CENTURY_MS = (946_684_800_000, 4_102_444_800_000)             # 2000 and 2100, UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,14 @@ class Window:
     rows: list[Any]
     before: str | None
     after: str | None
+
+
+def first_no(prefix: str, at_ms: int) -> str:
+    """Below every number of this kind given from a moment on: numbers begin with their time (`engine.base.ids`), so that a
+    stretch of time is walked by the primary key. Their year has two digits: other centuries are before all, or after all."""
+    if not _CENTURY_MS[0] <= at_ms < _CENTURY_MS[1]:
+        return prefix if at_ms < _CENTURY_MS[0] else f"{prefix}A"
+    return prefix + clock.to_datetime(at_ms).strftime("%y%m%d%H%M%S")
 
 
 def window(query: peewee.ModelSelect, sort: Sort, cursor: str | None, size: int) -> Window:

@@ -32,7 +32,8 @@ _MEANING = {"reference": _l("dangling reference"), "condition": _l("condition"),
 RULES: dict[str, Any] = {**_SYNTAX, **_SHAPE, **_MEANING}
 _KIND = "left empty|true or false|a whole number|a number|text|a mapping|a list"
 _KINDS = {"left empty": _l("left empty"), "true or false": _l("true or false"), "a whole number": _l("a whole number"),
-          "a number": _l("a number"), "text": _l("text"), "a mapping": _l("a mapping"), "a list": _l("a list"), "channel": _l("channel"), "merchant": _l("merchant"),
+          "a number": _l("a number"), "text": _l("text"), "a mapping": _l("a mapping"), "a list": _l("a list"),
+          "channel": _l("channel"), "merchant": _l("merchant"),
           "coupon": _l("coupon"), "scene": _l("scene"), "product": _l("product"), "partner": _l("partner"),
           "business line": _l("business line"), "product type": _l("product type"), "message": _l("message"),
           "SKU": _l("SKU")}

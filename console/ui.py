@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from . import causes, i18n, links, security, words
 
 STATIC = Path(__file__).parent / "static"
 _GAP = "\u2009"
+_MOBILE = re.compile(r"(?<![0-9])1[3-9][0-9]{9}(?![0-9])")        # of the mainland; longer runs of figures are other numbers
 
 
 def local(at_ms: int) -> Any:
@@ -112,10 +114,17 @@ def phone(number: str | None) -> str:
     """A telephone number, its middle hidden from those who may not see it."""
     if not number:
         return ""
+    return number if _may_reveal() or len(number) < 7 else f"{number[:3]}{'*' * (len(number) - 7)}{number[-4:]}"
+
+
+def masked(text: Any) -> str:
+    """A text of any kind with the mobile numbers in it hidden in the same way."""
+    return str(text) if _may_reveal() else _MOBILE.sub(lambda found: f"{found[0][:3]}****{found[0][-4:]}", str(text))
+
+
+def _may_reveal() -> bool:
     person = g.get("person")
-    if person is not None and person.may("buyer.reveal") or len(number) < 7:
-        return number
-    return f"{number[:3]}{'*' * (len(number) - 7)}{number[-4:]}"
+    return person is not None and person.may("buyer.reveal")
 
 
 def account_word(account: str) -> str:
@@ -126,7 +135,7 @@ def account_word(account: str) -> str:
 
 def json_text(value: Any) -> str:
     """A JSON value to be read by a person."""
-    return json.dumps(canon.loads(canon.dumps(value)), ensure_ascii=False, indent=1, sort_keys=True)
+    return masked(json.dumps(canon.loads(canon.dumps(value)), ensure_ascii=False, indent=1, sort_keys=True))
 
 
 @lru_cache(maxsize=64)
@@ -144,8 +153,9 @@ def has_asset(path: str) -> bool:
 
 
 def install(app: Flask) -> None:
-    app.jinja_env.filters.update(time=time, time_text=time_text, ago=ago, money=money, phone=phone, json_text=json_text,
-                                 title_of=i18n.title, reason=words.reason, cause=causes.said, moment=moment, span=span)
+    app.jinja_env.filters.update(time=time, time_text=time_text, ago=ago, money=money, phone=phone, masked=masked,
+                                 json_text=json_text, title_of=i18n.title, reason=words.reason, cause=causes.said,
+                                 moment=moment, span=span)
     app.jinja_env.globals.update(account_word=account_word, badge=badge, trace=trace, number=links.number, asset=asset,
                                  has_asset=has_asset, word=words.word, words=words, state_word=words.state, lang=i18n.lang,
                                  languages=i18n.NAMES, csp_nonce=security.nonce, timezone=settings.timezone)

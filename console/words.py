@@ -140,6 +140,7 @@ LEFT_OUT = {
     "gone": _l("no such channel any more"), "condition": _l("its condition does not hold"),
     "size": _l("amount out of its bounds"), "day_limit": _l("the day's limit is reached"), "not_working": _l("it does not work"),
     "tried": _l("it did not take the payment"), "refused": _l("it can make nothing of this")}
+REFUND_KINDS = {"surplus": _l("Surplus"), "charge": _l("Charge taken back"), "shop": _l("Given back by the shop")}
 DISCOUNTS = {"coupon": _l("Coupon"), "adjustment": _l("Adjustment")}
 
 

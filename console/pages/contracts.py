@@ -84,7 +84,7 @@ class Contracts(Listing):
 
     def search(self, query: Any, text: str) -> Any:
         renewed = ContractPeriod.select(ContractPeriod.contract_no).where(ContractPeriod.order_no == text)
-        theirs = Contract.channel_id << [id for id, _title in catalogue.channels()]
+        theirs = Contract.channel_id << [id for id, _title in catalogue.channels("withhold")]
         return query.where((Contract.no == text) | (Contract.buyer_id == text) | (theirs & (Contract.channel_no == text))
                            | (Contract.no << renewed))
 
@@ -95,7 +95,8 @@ class Contracts(Listing):
             Filter("look", _l("Look at"), "choice", _looked_at,
                    lambda: [("due", _("due within a day")), ("failed", _("deduction failed")), ("unknown", _("outcome unknown")),
                             ("consent", _("waits for consent"))]),
-            Filter("channel", _l("Channel"), "choice", lambda value: Contract.channel_id == value, catalogue.channels),
+            Filter("channel", _l("Channel"), "choice", lambda value: Contract.channel_id == value,
+                   lambda: catalogue.channels("withhold")),
             Filter("line", _l("Line"), "choice", lambda value: Contract.line_id == value, catalogue.lines))
 
     def more_for_page(self) -> dict[str, Any]:

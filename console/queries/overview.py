@@ -4,9 +4,10 @@ from __future__ import annotations
 from typing import Any
 
 from engine import store
-from engine.base import clock
 from engine.config.catalog import Catalog
 from engine.pay import limits, terms, troubles
+
+from ..keyset import first_no
 
 HOUR_MS = 3_600_000
 _HOURS = 24
@@ -16,11 +17,6 @@ _MARGIN_MS = 600_000                           # a number is given a little befo
 def _lines(lines: list[str]) -> tuple[str, list[str]]:
     """A condition on line_id for restricted people, and its parameters."""
     return (f" AND line_id IN ({', '.join('?' * len(lines))})", lines) if lines else ("", [])
-
-
-def _first_no(prefix: str, since_ms: int) -> str:
-    """Below every number given since: numbers begin with their time, so that a table is walked from there by its key."""
-    return prefix + clock.to_datetime(since_ms - _MARGIN_MS).strftime("%y%m%d%H%M%S")
 
 
 def orders_by_line_and_state(since_ms: int, lines: list[str]) -> dict[str, dict[str, int]]:
@@ -43,7 +39,7 @@ def paid_since(since_ms: int, lines: list[str]) -> list[dict[str, Any]]:
                      "JOIN trade_order o ON o.no = t.order_no "
                      f"WHERE t.no >= ? AND t.at_ms >= ? AND t.kind = 'order_paid'{more} "
                      "GROUP BY o.line_id, o.currency ORDER BY o.line_id, o.currency",
-        [_first_no("L", since_ms), since_ms, *params])
+        [first_no("L", since_ms - _MARGIN_MS), since_ms, *params])
     return [dict(zip(("line", "currency", "orders", "amount_minor"), row)) for row in rows]
 
 
@@ -56,7 +52,7 @@ def by_channel(since_ms: int, lines: list[str]) -> dict[str, dict[str, int]]:
                      "SUM(CASE WHEN p.state IN ('created', 'pending', 'unknown') THEN 1 ELSE 0 END) FROM payment_order p "
                      "JOIN trade_order o ON o.no = p.order_no "
                      f"WHERE p.no >= ? AND p.created_at_ms >= ? AND p.tender_kind = 'channel'{more} GROUP BY p.channel_id",
-        [_first_no("P", since_ms), since_ms, *params])
+        [first_no("P", since_ms - _MARGIN_MS), since_ms, *params])
     return {channel: {"asked": int(asked), "paid": int(paid), "not_taken": int(failed), "open": int(undecided)}
             for channel, asked, paid, failed, undecided in rows}
 

@@ -13,7 +13,7 @@ from engine.deliver.pools import PoolLog
 
 BANK = "/partners/bank-mall"
 HUGE = "9" * 20                                # more than a 64-bit number holds
-LISTS = ("/orders/", "/contracts/", "/charges/", "/work/", "/users/", "/trail/", "/alljobs/")
+LISTS = ("/orders/", "/contracts/", "/charges/", "/payments/", "/refunds/", "/work/", "/users/", "/trail/", "/alljobs/")
 ODD = ("%00", "a%00b", "%F0%9F%98%80", "%FF", HUGE, "-1", "%27%20OR%201=1--", "%3Cscript%3E", "x" * 3000, "%E4%B8%AD",
        "%0d%0aX:y", "1e9", "")
 DAYS = ("0001-01-01", "1969-12-31", "9999-12-31", "2026-02-30", "99999-01-01", "abc", "2026-11-28T00:00")

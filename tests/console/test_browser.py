@@ -192,7 +192,7 @@ def test_unsaved_text_outlives_the_page_and_the_session(sold, address, chromium)
     assert "# not lost" in reader.page.locator("textarea[name=text]").input_value()
 
 
-PAGES = ("/", "/orders/", "/contracts/", "/partners/", "/partners/bank-mall", "/partners/bank-mall/statement", "/charges/", "/alljobs/",
+PAGES = ("/", "/orders/", "/contracts/", "/partners/", "/partners/bank-mall", "/partners/bank-mall/statement", "/charges/", "/payments/", "/refunds/", "/alljobs/",
          "/studio/", f"/studio/file/{SCENE}", "/drafts/", "/drafts/{draft}",
          f"/editor/{{draft}}/{SCENE}", "/releases/", "/releases/1", "/releases/diff?from=1&to=2", "/work/", "/work/{work}", "/jobs/",
          "/users/", "/users/new", "/users/1", "/trail/", "/account/", "/orders/NOPE", "/orders/?q=nothing")

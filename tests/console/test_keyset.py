@@ -1,6 +1,8 @@
 """Paging by key: whoever walks through the pages meets every row once, in order, and comes back the same way."""
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import peewee
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -8,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 from console import keyset
 from console.keyset import Sort
 from engine import store
+from engine.base import clock, ids
 
 
 class Paged(store.SystemTable):
@@ -85,3 +88,11 @@ def test_nothing_is_counted_and_nothing_skipped(sqlite_database):
     texts = " ".join(store.counts.log).upper()
     store.counts.reset()
     assert "COUNT(" not in texts and "OFFSET" not in texts and texts.count("LIMIT") == 2
+
+
+@pytest.mark.parametrize("day, bound", [("0001-01-02", "P"), ("1999-12-31", "P"), ("2000-01-01", "P000101000000"),
+                                        ("2026-11-28", "P261128000000"), ("2099-12-31", "P991231000000"), ("2100-01-01", "PA")])
+def test_numbers_since_a_day(day, bound):
+    at_ms = clock.from_datetime(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=timezone.utc))
+    assert keyset.first_no("P", at_ms) == bound
+    assert keyset.first_no("P", clock.now_ms()) <= ids.new_no("P") < keyset.first_no("P", clock.now_ms() + 2000)

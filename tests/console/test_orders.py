@@ -74,7 +74,8 @@ def test_pages_of_a_long_list(sold, visit, monkeypatch, span):
         seen.append(found(page))
         after = re.search(r'rel="next" href="/console([^"]+)"', page)
         path = after and after[1].replace("&amp;", "&")
-    assert [no for part in seen for no in part] == sorted(row["no"] for row in store.many(orders.TradeOrder, line_id="aiqicha"))
+    rows = sorted(store.many(orders.TradeOrder, line_id="aiqicha"), key=lambda row: (row["created_at_ms"] if span else 0, row["no"]))
+    assert [no for part in seen for no in part] == [row["no"] for row in rows]
     assert len(seen) > 1 and all(len(part) == 4 for part in seen[:-1])
 
 
@@ -141,6 +142,14 @@ def test_telephone_numbers_are_masked_for_lookers(sold, visit):
     assert "139****2222" in visit(sold, "viewer").get(f"/orders/{no}")
     assert "13911112222" not in visit(sold, "viewer").get(f"/orders/{no}")
     assert "13911112222" in visit(sold, "support").get(f"/orders/{no}")
+
+
+@pytest.mark.parametrize("name", ["completed", "fulfilling", "charging", "charged", "shop"])
+def test_no_whole_number_stands_anywhere_on_a_lookers_page(sold, visit, name):
+    """Not in what a scene's own fields hold, nor in facts, results, notices and messages."""
+    mobile = re.compile(r"(?<![0-9])1[3-9][0-9]{9}(?![0-9])")
+    page = f"/orders/{sold.orders[name]}"
+    assert mobile.findall(visit(sold, "viewer").get(page)) == [] and mobile.findall(visit(sold, "support").get(page))
 
 
 # ── what may be done ─────────────────────────────────────────────────────────────────────────────────────────────────

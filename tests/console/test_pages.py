@@ -12,7 +12,7 @@ from engine.deliver import work_orders
 from tests.console import world as worlds
 
 PAGES = ("/", "/orders/", "/contracts/", "/partners/", "/partners/bank-mall", "/partners/telecom-gift", 
-         "/partners/bank-mall/statement", "/charges/", "/alljobs/", "/studio/", "/studio/?q=vip&kind=products",
+         "/partners/bank-mall/statement", "/charges/", "/payments/", "/refunds/", "/alljobs/", "/studio/", "/studio/?q=vip&kind=products",
          "/studio/file/lines/aiqicha.yaml", "/drafts/", "/drafts/{draft}", "/studio/?draft={draft}", "/releases/", "/releases/1",
          "/releases/1/file/coupons/newcomer-5.yaml", "/releases/diff?from=1&to=1", "/work/", "/work/{work}", "/jobs/", "/account/",
          "/users/", "/users/new", "/users/1", "/trail/", "/trail/1", "/editor/{draft}/scenes/aiqicha-app.yaml")

@@ -95,7 +95,7 @@ def test_every_deed_is_tried_above(sold):
 
 # The pages on which deeds stand; those of contracts are tried with contracts (test_contracts.py).
 SHOWN_ON = ("/", "/orders/", "/orders/{awaiting}", "/orders/{failed_flow}", "/orders/{charged}", "/contracts/", "/partners/",
-            "/partners/bank-mall", "/charges/", "/studio/", "/studio/file/scenes/aiqicha-app.yaml", "/studio/?draft={draft}", "/drafts/", "/drafts/{draft}",
+            "/partners/bank-mall", "/charges/", "/payments/", "/refunds/", "/studio/", "/studio/file/scenes/aiqicha-app.yaml", "/studio/?draft={draft}", "/drafts/", "/drafts/{draft}",
             "/releases/", "/releases/1", "/releases/2", "/work/", "/work/{work}", "/jobs/", "/alljobs/")
 OWN = {"login.leave", "account.lang"}          # stand on every page, for everybody
 
