@@ -42,7 +42,7 @@ def charge_registered(partner: Partner, partner_order_no: str, scene_id: str, it
     if buyers.find(buyer_id) is None:
         raise Refusal(Code.BUYER_UNKNOWN, f"the buyer {buyer_id} is not registered: use the entry for unregistered buyers",
                       [{"path": "buyer.id", "found": buyer_id}])
-    return _once(partner, partner_order_no, items, (buyer_id, ""), lambda inline: _enter(
+    return _once(partner, partner_order_no, scene_id, items, (buyer_id, ""), lambda inline: _enter(
         partner, partner_order_no, scene_id, items, (buyer_id, ""), True, fields or {}, lang, inline))
 
 
@@ -56,7 +56,7 @@ def charge_unregistered(partner: Partner, partner_order_no: str, scene_id: str, 
     if known is not None and charges.by_partner_order(partner.id, partner_order_no) is None:
         raise Refusal(Code.BUYER_REGISTERED, f"the buyer {known['id']} is registered: use the entry for registered buyers",
                       [{"path": "buyer", "found": known["id"]}])
-    return _once(partner, partner_order_no, items, (buyer_id, phone), lambda inline: _enter(
+    return _once(partner, partner_order_no, scene_id, items, (buyer_id, phone), lambda inline: _enter(
         partner, partner_order_no, scene_id, items, (buyer_id, phone), False, fields or {}, lang, inline))
 
 
@@ -68,10 +68,10 @@ def retry(partner: Partner, no: str) -> dict[str, Any]:
     return charges.find(partner.id, no)
 
 
-def _once(partner: Partner, partner_order_no: str, items: Items, who: tuple[str, str],
+def _once(partner: Partner, partner_order_no: str, scene_id: str, items: Items, who: tuple[str, str],
           enter: Callable[[bool], dict[str, Any]]) -> dict[str, Any]:
-    """The partner's number stands for one charge: the same again gives it back; other goods, or another buyer (id or
-    phone), under it are refused."""
+    """The partner's number stands for one charge: the same again gives it back; other goods, another scene, or another buyer
+    (id or phone) under it are refused."""
     earlier = charges.by_partner_order(partner.id, partner_order_no)
     if earlier is None:
         try:
@@ -81,12 +81,14 @@ def _once(partner: Partner, partner_order_no: str, items: Items, who: tuple[str,
             if earlier is None:
                 raise
     sold = {line["sku"]: line["quantity"] for line in orders.lines(earlier["order_no"])}
-    if sold != quoting.pieces(items):
-        raise Refusal(Code.IDEMPOTENCY_KEY_REUSED, f"the order number {partner_order_no!r} was used for other goods",
-                      [{"path": "partner_order_no", "found": partner_order_no}])
-    if any(given and known and given != known for given, known in zip(who, (earlier["buyer_id"], earlier["phone"]))):
-        raise Refusal(Code.IDEMPOTENCY_KEY_REUSED, f"the order number {partner_order_no!r} was used for another buyer",
-                      [{"path": "partner_order_no", "found": partner_order_no}])
+    phone = earlier["phone"] or (buyers.find(earlier["buyer_id"]) or {}).get("phone", "")
+    for differs, what in ((sold != quoting.pieces(items), "other goods"),
+                          (orders.find(earlier["order_no"])["scene_id"] != scene_id, "another scene"),
+                          (any(given and known and given != known for given, known in
+                               zip(who, (earlier["buyer_id"], phone))), "another buyer")):
+        if differs:
+            raise Refusal(Code.IDEMPOTENCY_KEY_REUSED, f"the order number {partner_order_no!r} was used for {what}",
+                          [{"path": "partner_order_no", "found": partner_order_no}])
     return earlier
 
 

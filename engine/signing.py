@@ -14,7 +14,6 @@ from . import store, wire
 from .base import clock, crash, signal, trace
 from .base.errors import Code, Refusal
 from .config.catalog import Scene
-from .config.live import live
 from .deliver import entitlements
 from .flow import outbox
 from .pay import channels, contracts, notices, payments
@@ -276,8 +275,3 @@ def unsign(no: str) -> None:
         raise outbox.Later(UNSIGN_AGAIN_S, f"the channel still holds contract {no}: {outcome.reason or said}")
     with store.transaction():
         contracts.change(contracts.find(no, lock=True), unsigned=True)
-
-
-def scene_of(contract: Mapping[str, Any]) -> Scene:
-    """The scene as it was when the contract was signed."""
-    return live.release(contract["release_no"]).scene(contract["scene_id"])

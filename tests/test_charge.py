@@ -63,6 +63,17 @@ def test_the_same_charge_again_is_given_back(shop, bank):
     assert charge.charge_registered(other, "B-1", "gift", MONTH, shop.buyer())["no"] != made["no"]
 
 
+def test_a_number_that_was_used_stands_for_one_scene_and_one_buyer(shop, bank):
+    buyer = shop.buyer(phone="13800000011")
+    made = charge.charge_registered(bank, "B-1", "gift", MONTH, buyer)
+    with refused(Code.IDEMPOTENCY_KEY_REUSED, "another scene"):
+        charge.charge_registered(bank, "B-1", "gift-2", MONTH, buyer)
+    for phone, buyer_id in (("13900000001", ""), ("13800000011", "somebody")):
+        with refused(Code.IDEMPOTENCY_KEY_REUSED, "another buyer"):
+            charge.charge_unregistered(bank, "B-1", "gift", MONTH, phone, buyer_id)
+    assert charge.charge_unregistered(bank, "B-1", "gift", MONTH, "13800000011") == made
+
+
 def test_sixteen_times_the_same_charge_at_once(shop, bank):
     buyer = shop.buyer()
     results = at_once(lambda n: charge.charge_registered(bank, "B-1", "gift", WEEK, buyer), range(16))

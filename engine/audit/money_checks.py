@@ -62,8 +62,9 @@ def payments_add_up() -> Iterator[Violation]:
             "AND r.state NOT IN ('failed', 'rejected') GROUP BY p.no, p.amount_minor HAVING SUM(r.amount_minor) > p.amount_minor"):
         yield Violation(2, no, f"refunds of {total} against {amount} paid")
     for no, amount, total in rows(
-            "SELECT o.no, o.subtotal_minor, COALESCE(SUM(l.list_minor), -1) FROM trade_order o LEFT JOIN order_line l ON l.order_no = "
-            "o.no GROUP BY o.no, o.subtotal_minor, o.payable_minor HAVING COALESCE(SUM(l.list_minor), -1) <> o.subtotal_minor OR "
+            "SELECT o.no, o.subtotal_minor, COALESCE(SUM(l.list_minor), -1) FROM trade_order o LEFT JOIN order_line l ON "
+            "l.order_no = o.no GROUP BY o.no, o.subtotal_minor, o.payable_minor "
+            "HAVING COALESCE(SUM(l.list_minor), -1) <> o.subtotal_minor OR "
             "SUM(l.payable_minor) <> o.payable_minor OR SUM(l.list_minor - l.discount_minor) <> o.payable_minor OR "
             "SUM(CASE WHEN l.list_minor <> l.quantity * l.unit_price_minor THEN 1 ELSE 0 END) > 0"):
         yield Violation(2, no, f"its lines ({total}) do not add up to the order ({amount})")
@@ -75,24 +76,28 @@ def _belong_together() -> Iterator[Violation]:
     for no, order_no in rows("SELECT p.no, p.order_no FROM payment_order p LEFT JOIN trade_order o ON o.no = p.order_no "
                              "AND o.currency = p.currency WHERE o.no IS NULL"):
         yield Violation(2, no, f"pays the order {order_no}, which is not there or in another currency")
-    for table, key, other in (("payment_tender", "payment_no", "payment_order"), ("payment_allocation", "payment_no", "payment_order"),
+    for table, key, other in (("payment_tender", "payment_no", "payment_order"),
+                              ("payment_allocation", "payment_no", "payment_order"),
                               ("payment_allocation", "order_no", "trade_order"), ("order_line", "order_no", "trade_order")):
         for no, in rows(f"SELECT DISTINCT t.{key} FROM {table} t LEFT JOIN {other} o ON o.no = t.{key} WHERE o.no IS NULL"):
             yield Violation(2, no, f"is named in {table}, and not there")
-    for no, payment_no in rows("SELECT r.no, r.payment_no FROM refund r LEFT JOIN payment_order p ON p.no = r.payment_no AND p.order_no "
-                               "= r.order_no AND p.channel_id = r.channel_id AND p.currency = r.currency WHERE p.no IS NULL"):
+    for no, payment_no in rows("SELECT r.no, r.payment_no FROM refund r LEFT JOIN payment_order p ON p.no = r.payment_no AND "
+                               "p.order_no = r.order_no AND p.channel_id = r.channel_id AND p.currency = r.currency "
+                               "WHERE p.no IS NULL"):
         yield Violation(2, no, f"is of the payment {payment_no}, whose order, channel or currency is another")
 
 
 def _sent_back() -> Iterator[Violation]:
     for no, payable, noted, total in rows(
-            "SELECT o.no, o.payable_minor, o.refunded_minor, COALESCE(SUM(r.amount_minor), 0) FROM trade_order o LEFT JOIN refund r "
-            "ON r.order_no = o.no AND r.state = 'succeeded' AND r.kind <> 'surplus' GROUP BY o.no, o.payable_minor, o.refunded_minor "
+            "SELECT o.no, o.payable_minor, o.refunded_minor, COALESCE(SUM(r.amount_minor), 0) FROM trade_order o LEFT JOIN "
+            "refund r ON r.order_no = o.no AND r.state = 'succeeded' AND r.kind <> 'surplus' "
+            "GROUP BY o.no, o.payable_minor, o.refunded_minor "
             "HAVING COALESCE(SUM(r.amount_minor), 0) <> o.refunded_minor OR o.refunded_minor > o.payable_minor"):
         yield Violation(2, no, f"costs {payable} and notes {noted} refunded, its refunds add up to {total}")
     for no, surplus, total in rows(
-            "SELECT p.no, p.surplus_minor, COALESCE(SUM(r.amount_minor), 0) FROM payment_order p LEFT JOIN refund r ON r.payment_no = "
-            "p.no AND r.kind = 'surplus' AND r.state <> 'rejected' WHERE p.surplus_minor <> 0 GROUP BY p.no, p.surplus_minor "
+            "SELECT p.no, p.surplus_minor, COALESCE(SUM(r.amount_minor), 0) FROM payment_order p LEFT JOIN refund r ON "
+            "r.payment_no = p.no AND r.kind = 'surplus' AND r.state <> 'rejected' WHERE p.surplus_minor <> 0 "
+            "GROUP BY p.no, p.surplus_minor "
             "HAVING COALESCE(SUM(r.amount_minor), 0) <> p.surplus_minor"):
         yield Violation(2, no, f"has a surplus of {surplus}, and {total} are sent back")
 
@@ -131,9 +136,10 @@ def paid_means_settled() -> Iterator[Violation]:
 
 def _settled_where_paid() -> Iterator[Violation]:
     for no, channel, amount, total in rows(
-            "SELECT p.no, p.channel_id, p.amount_minor, COALESCE(SUM(l.amount_minor), 0) FROM payment_order p JOIN ledger_transaction t "
-            "ON t.payment_no = p.no AND t.kind = 'order_paid' LEFT JOIN ledger_posting l ON l.transaction_no = t.no AND l.account = "
-            "'channel_receivable:' || p.channel_id WHERE p.tender_kind = 'channel' GROUP BY p.no, p.channel_id, p.amount_minor "
+            "SELECT p.no, p.channel_id, p.amount_minor, COALESCE(SUM(l.amount_minor), 0) FROM payment_order p JOIN "
+            "ledger_transaction t ON t.payment_no = p.no AND t.kind = 'order_paid' LEFT JOIN ledger_posting l ON "
+            "l.transaction_no = t.no AND l.account = 'channel_receivable:' || p.channel_id WHERE p.tender_kind = 'channel' "
+            "GROUP BY p.no, p.channel_id, p.amount_minor "
             "HAVING COALESCE(SUM(l.amount_minor), 0) <> p.amount_minor"):
         yield Violation(3, no, f"{amount} came in through {channel}, {total} were posted there")
 
@@ -170,8 +176,9 @@ def money_events_match() -> Iterator[Violation]:
             yield Violation(9, no, f"posts {name}, which never happened")
     for event, amount, source in _AMOUNTS:
         for no, wanted, total in rows(
-                f"SELECT f.no, f.amount, COALESCE(SUM(CASE WHEN p.amount_minor > 0 THEN p.amount_minor ELSE 0 END), 0) FROM (SELECT no, "
-                f"{amount} AS amount, {event} AS event FROM {source}) f JOIN ledger_transaction t ON t.event = f.event LEFT JOIN "
+                f"SELECT f.no, f.amount, COALESCE(SUM(CASE WHEN p.amount_minor > 0 THEN p.amount_minor ELSE 0 END), 0) FROM "
+                f"(SELECT no, {amount} AS amount, {event} AS event FROM {source}) f JOIN ledger_transaction t ON "
+                "t.event = f.event LEFT JOIN "
                 "ledger_posting p ON p.transaction_no = t.no GROUP BY f.no, f.amount "
                 "HAVING COALESCE(SUM(CASE WHEN p.amount_minor > 0 THEN p.amount_minor ELSE 0 END), 0) <> f.amount"):
             yield Violation(9, no, f"was {wanted}, and {total} were posted for it")

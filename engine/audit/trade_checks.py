@@ -45,8 +45,8 @@ def entitlements_match() -> Iterator[Violation]:
                              "WHERE e.buyer_id <> o.buyer_id"):
         yield Violation(4, no, f"belongs to another buyer than its order {order_no}")
     for buyer, right, beyond in rows(
-            'SELECT buyer_id, name, SUM(n) FROM (SELECT buyer_id, "right" AS name, quota_used AS n FROM entitlement UNION ALL SELECT '
-            'buyer_id, "right", -amount FROM entitlement_use) uses GROUP BY buyer_id, name HAVING SUM(n) <> 0'):
+            'SELECT buyer_id, name, SUM(n) FROM (SELECT buyer_id, "right" AS name, quota_used AS n FROM entitlement UNION ALL '
+            'SELECT buyer_id, "right", -amount FROM entitlement_use) uses GROUP BY buyer_id, name HAVING SUM(n) <> 0'):
         yield Violation(4, buyer, f"{abs(beyond)} of {right} are {'used without a note' if beyond > 0 else 'noted, and not used'}")
     for no, in rows("SELECT no FROM entitlement WHERE quota_total IS NOT NULL AND (quota_used > quota_total OR quota_used < 0)"):
         yield Violation(4, no, "more of its quota is used than it has")
@@ -182,9 +182,9 @@ def states_moved() -> Iterator[Violation]:
 
 def quotes_recompute() -> Iterator[Violation]:
     """10. Recomputing an order's quote from its stored facts under its pinned release gives the same quote."""
-    for no, quote_no in rows("SELECT o.no, o.quote_no FROM trade_order o LEFT JOIN quote q ON q.no = o.quote_no AND q.state = 'adopted' "
-                             "AND q.order_no = o.no AND q.payable_minor = o.payable_minor AND q.currency = o.currency AND q.release_no = "
-                             "o.release_no WHERE o.quote_no <> '' AND q.no IS NULL"):
+    for no, quote_no in rows("SELECT o.no, o.quote_no FROM trade_order o LEFT JOIN quote q ON q.no = o.quote_no AND q.state = "
+                             "'adopted' AND q.order_no = o.no AND q.payable_minor = o.payable_minor AND q.currency = o.currency "
+                             "AND q.release_no = o.release_no WHERE o.quote_no <> '' AND q.no IS NULL"):
         yield Violation(10, no, f"is not what its quote {quote_no} says")
     after = ""
     while True:

@@ -192,10 +192,10 @@ def _consume(buyer_id: str, right: str, amount: int, key: str) -> dict[str, Any]
 
 def _usable(buyer_id: str, right: str) -> list[dict[str, Any]]:
     """The buyer's entitlements of a right that are in force now, locked, the first to end first."""
-    now = clock.now_ms()
     rows = store.many(Entitlement, buyer_id=buyer_id, right=right, lock=True, order_by="ends_at_ms, no")
     if not rows:
         raise Refusal(Code.ENTITLEMENT_UNKNOWN, f"buyer {buyer_id} never had the right {right}")
+    now = clock.now_ms()                       # after the wait for the rows: one may have been granted meanwhile
     usable = [r for r in rows if r["state"] == "active" and r["starts_at_ms"] <= now < r["ends_at_ms"]]
     if not usable:
         raise Refusal(Code.ENTITLEMENT_INACTIVE, f"the right {right} of buyer {buyer_id} is not in force now",

@@ -164,9 +164,3 @@ def replay(job_id: int) -> bool:
         changed = store.update(Outbox, {"state": "ready", "due_at_ms": clock.now_ms(), "attempts": 0}, id=job_id, state="dead")
         tx.after_commit(lambda: _wake(0))
     return changed == 1
-
-
-def next_due_in_s() -> float | None:
-    """Seconds until the earliest ready job is due (0 when overdue), None when there is none."""
-    first = store.one(Outbox, columns=("due_at_ms",), state="ready", order_by="due_at_ms")
-    return None if first is None else max(0.0, (first["due_at_ms"] - clock.now_ms()) / 1000)

@@ -65,9 +65,9 @@ def take(channel_id: str, payment_no: str, amount_minor: int) -> str:
 
 
 def count_all_the_same(channel_id: str, payment_no: str, amount_minor: int) -> None:
-    """A payment that no longer counted was paid after all."""
+    """A payment that no longer counted was paid after all. One that ended while there was no limit has never ceased to."""
     limits = terms.of(channel_id).limits
-    if limits.by_day:
+    if limits.by_day and store.one(ChannelUse, payment_no=payment_no) is None:
         _raise(limits, _today(), amount_minor)
         _note(payment_no, limits, amount_minor)
 

@@ -15,7 +15,7 @@ from .registry import call_step, step
 _ORDERS = {"type": "array", "minItems": 1, "items": {
     "type": "object", "additionalProperties": False, "required": ["kind", "title", "queue"], "properties": {
         "kind": {"type": "string", "maxLength": 48}, "title": _TITLE, "queue": {"type": "string", "maxLength": 48},
-        "due": {"type": "string", "pattern": "^[0-9]+(s|m|h|d)$"}, "blocking": {"type": "boolean"},
+        "due": {"type": "string", "format": "duration"}, "blocking": {"type": "boolean"},
         "under": {"type": "string"}}}}
 
 
@@ -41,7 +41,7 @@ def cancel_work_orders(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str,
 
 
 @call_step("open_upstream_order", "paid.deliver", required=("merchant",), params={
-    "merchant": {"type": "string", "x-refers-to": "supplier"}, "item": {"type": "string"}})
+    "merchant": {"type": "string", "x-refers-to": "supplier"}, "item": {"type": "string", "minLength": 1, "maxLength": 130}})
 class OpenUpstreamOrder:
     """Order from a supplier what this order needs, through the supplier's own channel. `item` is the supplier's name for
     it; without it the order's first SKU."""

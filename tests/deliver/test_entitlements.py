@@ -216,6 +216,20 @@ def test_when_it_may_be_used(database):
                 entitlements.consume("b", "calls", 1, f"k{at}")
 
 
+def test_what_is_granted_while_we_wait_for_it_is_in_force(database, monkeypatch):
+    many = store.many
+
+    def waited(table, **given):
+        if given.get("lock") and table is Entitlement:
+            clock.advance(1)                   # the wait for the rows; their grant was committed in it
+            monkeypatch.setattr(store, "many", many)
+            grant("O1", "b", wanted(quota=2))
+            store.current().flush()
+        return many(table, **given)
+    monkeypatch.setattr(store, "many", waited)
+    assert entitlements.consume("b", "calls", 1, "k")["left"] == 1
+
+
 def test_sixteen_users_at_once_never_use_more_than_there_is(database):
     grant("O1", "b", wanted(quota=5)), grant("O2", "b", wanted(quota=5, unit="week"))
     results = at_once(lambda n: entitlements.consume("b", "calls", 1, f"k{n}"), range(16))

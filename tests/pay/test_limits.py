@@ -101,6 +101,19 @@ def test_money_that_has_moved_counts_whatever_the_limit_says(shop):
     assert used("counter") == (2, 8000)
 
 
+def test_money_comes_in_though_its_limit_was_off_in_between(shop):
+    limited(counter="limits: {day: {count: 2}}")
+    placed = place(shop)
+    attempt = sale.pay(placed["no"], "counter")
+    limited()                                  # a release without the limit, in which the attempt ends
+    sale.close(placed["no"], "not wanted")
+    shop.work()
+    assert payment(attempt["no"])["state"] == "closed"
+    limited(counter="limits: {day: {count: 2}}")
+    assert shop.notice(attempt) == "applied" and payment(attempt["no"])["surplus_minor"] == 4000
+    assert used("counter") == (1, 4000)
+
+
 def test_given_back_to_the_day_it_was_taken_of(shop):
     limited(counter="limits: {day: {count: 5}}")
     first = sale.pay(place(shop)["no"], "counter")
