@@ -15,7 +15,7 @@ from .base.errors import Code, Refusal
 from .config.catalog import Scene
 from .config.live import live
 from .flow.step import StepError
-from .pay import channels, notices
+from .pay import channels, health, notices
 from .returning import Returned, refund_elsewhere
 from .trade import buyers, orders
 
@@ -53,7 +53,7 @@ def _asked(channel_id: str, number: str) -> dict[str, Any]:
     channel = channels.get(channel_id)
     if not wire.declares(channel, "query"):
         return {}
-    outcome = wire.operate(channel, "query", {"shop.order_no": number, **channels.common_facts(channel_id)})
+    outcome = health.operate(channel, "query", {"shop.order_no": number, **channels.common_facts(channel_id)})
     if outcome.state not in ("succeeded", "pending", "accepted"):
         raise Refusal(Code.NOTICE_REJECTED, f"the shop does not say what its order {number} is: {outcome.reason}")
     return {name: value for name, value in outcome.fields.items() if value not in (None, "")}

@@ -2,7 +2,7 @@
 
 A payment counts from its intent on, and no longer once it failed or was closed; money that comes all the same counts
 again, whatever the limit says, for it has moved. One conditional UPDATE a payment: no number of buyers at once can pass a
-limit. A channel without a limit by day costs no statement.
+limit. A channel without a limit by day costs no statement. A deduction of a contract counts as any payment does.
 """
 from __future__ import annotations
 
