@@ -14,7 +14,7 @@ from engine.wire.compile import compile_channel
 from engine.wire.model import WireError
 from engine.wire.secrets import Given
 
-from .making import OURS, facts, pay, plain, rsa, signed, the_channel
+from .making import OURS, facts, pay, plain, rsa, secrets, signed, the_channel
 from .misbehaving import says, serving
 
 
@@ -171,6 +171,10 @@ def test_an_operation_the_file_does_not_declare(operation):
         operating.operate(the_channel(), operation, facts())
 
 
-def test_a_missing_secret_is_our_own_fault(server):
-    with pytest.raises(WireError, match="'key'"):
-        pay(server, compile_channel(plain(), Given({"token": "t"})))
+@pytest.mark.parametrize("missing, sent", [("key", False), ("gateway", True)])
+def test_a_missing_secret_is_our_own_fault(server, missing, sent):
+    server.then(says(GOOD, **signed(GOOD)))
+    have = {name: value for name, value in secrets().items() if name != missing}
+    with pytest.raises(WireError, match=f"'{missing}'") as raised:
+        pay(server, compile_channel(plain(), Given(have)))
+    assert raised.value.sent is sent and len(server.requests) == sent      # what came to light too late was sent
