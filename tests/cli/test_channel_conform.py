@@ -40,7 +40,15 @@ SPOILT = {
                                          "must come out as unknown, not failed"),
     "a close with no end": ("sandbox-qr", "    judge: [{http: 204, then: closed}]\n", "    judge: [{http: 204, then: pending}]\n", "close",
                             "close came out as"),
+    "a statement that forgets which refund": ("wechat-native", "refund_no: 商户退款单号, channel_refund_no: 微信退款单号, ", "", "a day's statement",
+                                              "the statement has no rows of the refund"),
 }
+
+
+@pytest.mark.parametrize("channel", ["wechat-native", "stripe"])
+def test_a_statement_has_what_was_paid_and_given_back(channel):
+    code, out, err = conform(channel, "--only", "a day's statement")
+    assert code == 0 and "the statement has payment and refund, once each" in out, out + err
 
 
 @pytest.mark.parametrize("name", SPOILT)
