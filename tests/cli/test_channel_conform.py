@@ -62,6 +62,17 @@ def test_a_wrong_file_fails_where_it_is_wrong(tmp_path: Path, name):
     assert code == 1 and "FAILS" in out and told in err and err.strip().startswith(f"{drill}: fails"), out + err
 
 
+@pytest.mark.parametrize("digest", ["ecdsa_sha256", "ecdsa_raw_sha256", "rsa_pss_sha256"])
+def test_other_key_pairs_sign_and_are_told_from_forgeries(tmp_path: Path, digest):
+    text = (ROOT / "channels" / "wechat-native.yaml").read_text()
+    path = tmp_path / "wechat-native.yaml"
+    path.write_text(text[:text.index("test_secrets:")].replace("rsa_sha256", digest))
+    code, out, err = conform(path, "--only", "a forged answer")
+    assert code == 0 and "query succeeded → query unknown" in out, out + err
+    code, out, err = conform(path, "--only", "a forged notice")
+    assert code == 0 and "refused: signature_invalid" in out, out + err
+
+
 def test_a_drill_there_is_not():
     code, _, err = conform("sandbox-sms", "--only", "sand")
     assert code == 1 and "there is no drill 'sand': pay, " in err
