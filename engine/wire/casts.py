@@ -196,6 +196,7 @@ _TABLE = {cast.word: cast for cast in (
     Cast("unix_ms", "time", lambda v, _: v, _read_unix_ms),
     Cast("rfc3339", "time", _write_rfc3339, _read_rfc3339),
     Cast("seconds_left", "time", _seconds_left),
+    Cast("count", "text", _count, _count),
     Cast("text", "text", lambda v, _: as_text(v), read_text),
     Cast("int", "text", lambda v, _: _whole(v), lambda v, _: _whole(v)),
     Cast("upper", "text", lambda v, _: as_text(v).upper(), lambda v, s: read_text(v, s).upper()),
