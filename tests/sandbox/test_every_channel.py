@@ -191,6 +191,7 @@ def test_an_order_of_a_shop(running, id):
         told = {**asked.fields, **notice.fields}
         pieces = [entry["item"] for entry in told["items"] for _ in range(int(entry.get("quantity", 1)))]
         assert (pieces, told["amount_minor"]) == (["X1", "X1", "X2"], 4000)
+        play.facts["shop.item_nos"] = [entry["number"] for entry in told["items"]]
     if play.does("deliver"):
         play.expect("deliver", "succeeded", "accepted")
         assert play.call("deliver", shop__order_no="6900000000009999").state in ("failed", "unknown")

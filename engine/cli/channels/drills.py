@@ -269,7 +269,8 @@ def shop_order(drive: Drive) -> None:
     drive.facts["shop.order_no"] = sold["no"]
     drive.hears("shop_order_no", sold["no"], "succeeded")
     if drive.does("query"):
-        drive.expect("query", "succeeded")
+        said = drive.expect("query", "succeeded").fields
+        drive.facts["shop.item_nos"] = said.get("item_nos") or [item.get("number") for item in said.get("items", ())]
     if drive.does("deliver"):
         drive.expect("deliver", "succeeded", "accepted")
 
