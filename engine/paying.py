@@ -19,6 +19,7 @@ from .trade import orders
 
 # A buyer waits: so many channels are asked for one payment, and none after so long.
 TRIES_MAX, FALL_OVER_S = 4, 10
+CANNOT_BE_USED = "it can't be used at present"
 _log = logging.getLogger("salewright.sale")
 
 
@@ -80,7 +81,7 @@ def _through(channel_id: str, payment_no: str, order: Mapping[str, Any], asked: 
         facts = {**signing.begin(order, scene, line, channel_id, operation, payment_no), **facts}
     route = selection.offer if selection.offer.is_route and line is None else None     # a contract is of one channel
     needs_call = wire.needs_call(channel, operation)
-    made = None if needs_call else wire.operate(channel, operation, facts)
+    made = None if needs_call else _made(channel, operation, facts)
     if made is not None and made.state == "failed":        # nothing was made for the buyer, so nothing was begun
         if route:
             selection.refused(channel_id, made.reason)
@@ -92,6 +93,15 @@ def _through(channel_id: str, payment_no: str, order: Mapping[str, Any], asked: 
                               state="created" if needs_call else "pending", cause=cause, no=payment_no,
                               expires_at_ms=order["expires_at_ms"], client=made.client if made else None)
     return Attempt(payment, needs_call, facts, operation, asked if route else None)
+
+
+def _made(channel: wire.Channel, operation: str, facts: Mapping[str, Any]) -> wire.Outcome:
+    """What the buyer's terminal gets, where that takes no call."""
+    try:
+        return wire.operate(channel, operation, facts)
+    except wire.WireError as error:
+        _log.error("%s can't be used: %s", channel.id, error, extra={"channel": channel.id})
+        return wire.Outcome("failed", reason=CANNOT_BE_USED)
 
 
 def _tell(order: Mapping[str, Any], attempt: Attempt, selection: Selection) -> None:
@@ -119,7 +129,7 @@ def call(attempt: Attempt) -> dict[str, Any]:
     while True:
         no, channel_id = attempt.payment["no"], attempt.payment["channel_id"]
         crash.point("pay.intent_committed")
-        outcome = health.operate(channels.get(channel_id), attempt.operation, attempt.facts)
+        outcome = _asked_for(channel_id, attempt)
         crash.point("pay.called")
         if noted(no, outcome) != "failed":
             return payments.find(no)
@@ -134,23 +144,37 @@ def call(attempt: Attempt) -> dict[str, Any]:
         attempt = following
 
 
+def _asked_for(channel_id: str, attempt: Attempt) -> wire.Outcome:
+    """The call. What is wrong with a channel's file or secrets is for us to mend: its buyer is told no more than that the channel
+    can't be used, and another one of the route may be."""
+    try:
+        return health.operate(channels.get(channel_id), attempt.operation, attempt.facts)
+    except wire.WireError as error:
+        _log.error("%s can't be used: %s", channel_id, error, extra={"channel": channel_id, "payment": attempt.payment["no"]})
+        return wire.Outcome("unknown" if error.sent else "failed", reason=CANNOT_BE_USED, sent=error.sent)
+
+
 def _fall_over(attempt: Attempt, tried: Mapping[str, str]) -> Attempt | None:
     """The same payment through the next channel of its route; None when there is none, or nothing to pay any more."""
     asked, failed = attempt.asked, attempt.payment
-    try:
+
+    def once() -> Attempt | None:
         with store.transaction(crash_point="pay.before_commit"):
             order = orders.find(failed["order_no"], lock=True)
             if order["state"] != "awaiting_payment" or order["expires_at_ms"] <= clock.now_ms():
                 return None
             if earlier := earlier_attempt(order["no"], channels_of(asked.scene, asked.pay_by["channel"])):
                 return Attempt(earlier, False, {})     # the buyer has asked again meanwhile
-            following = begin(order, *asked, tried=tried)
+            return begin(order, *asked, tried=tried)
+    try:
+        following = store.retrying(once)
     except Refusal as refusal:
         if refusal.code is Code.PAYMENT_IN_PROGRESS:
             raise
         _log.info("no other channel for %s: %s", failed["no"], refusal.message, extra={"order": failed["order_no"]})
         return None
-    signal.emit("payment.fell_over", channel=failed["channel_id"], to=following.payment["channel_id"])
+    if following is not None and following.asked is not None:
+        signal.emit("payment.fell_over", channel=failed["channel_id"], to=following.payment["channel_id"])
     return following
 
 
@@ -168,7 +192,14 @@ def clear_doubt(order_no: str, name: str) -> None:
         among = channels_of(live.release(order["release_no"]).scene(order["scene_id"]), name)
         for attempt in in_doubt:
             if attempt["channel_id"] in among and settling.call_is_over(attempt):
-                settling.ask_payment(attempt["no"])
+                _ask(attempt)
+
+
+def _ask(attempt: Mapping[str, Any]) -> None:
+    try:
+        settling.ask_payment(attempt["no"])
+    except wire.WireError as error:            # for us to mend: to the buyer the attempt is simply still in doubt
+        _log.error("%s can't be asked: %s", attempt["channel_id"], error, extra={"channel": attempt["channel_id"]})
 
 
 def earlier_attempt(order_no: str, among: frozenset[str]) -> dict[str, Any] | None:

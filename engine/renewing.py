@@ -18,7 +18,7 @@ from .base.errors import Code, Refusal
 from .config.live import live
 from .deliver import entitlements
 from .flow import outbox
-from .pay import channels, contracts, limits, payments
+from .pay import channels, contracts, health, limits, payments, terms
 from .pay.contracts import CONTRACT, LIVE, PERIOD
 from .runs import context_of_order, hooks
 from .steps.context import SaleContext, base_facts
@@ -28,6 +28,7 @@ SCAN_LIMIT = 200
 LOOK_AGAIN_S = 60                              # at an order that is paid otherwise, maybe
 UNSENT, UNSENT_AGAIN_S = "not taken: ", 300    # a deduction that never reached the channel's books is no failure of the buyer's
 ANNOUNCE_AGAIN_S = 600
+FULL_AGAIN_S = 900                             # a deduction that its channel's limit does not allow yet
 ORDER_KEPT_S = 86400                           # a renewal's order outlives the last try by a day
 _log = logging.getLogger("salewright.contracts")
 
@@ -148,7 +149,7 @@ def _announce(contract: Mapping[str, Any], period: Mapping[str, Any]) -> bool:
     """Tell the channel of the deduction to come, where its file declares that; until it takes it, or it is to be deducted."""
     channel, taken = channels.get(contract["channel_id"]), True
     if period["n"] > 1 and wire.declares(channel, "announce"):
-        outcome = wire.operate(channel, "announce", _facts(contract, period, period["order_no"], clock.now_ms()))
+        outcome = health.operate(channel, "announce", _facts(contract, period, period["order_no"], clock.now_ms()))
         taken = outcome.state in ("succeeded", "accepted", "pending")
         if not taken:
             _log.warning("the channel does not take the announcement of %s: %s", period["no"], outcome.reason,
@@ -172,7 +173,7 @@ def deduct(no: str) -> bool:
     crash.point("withhold.intent_committed")
     with trace.span("contract.deduct"):
         channel = channels.get(payment["channel_id"])
-        outcome = wire.operate(channel, "withhold", _facts(contract, period, payment["no"], payment["created_at_ms"]))
+        outcome = health.operate(channel, "withhold", _facts(contract, period, payment["no"], payment["created_at_ms"]))
         crash.point("withhold.called")
         if outcome.state == "succeeded":       # the fact takes the same way as a notice, and pays the period
             settling.apply_payment(payment["no"], {"state": "succeeded", **outcome.fields}, "answer to withhold")
@@ -200,12 +201,28 @@ def _intend(no: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | 
             # What the buyer was given to sign with: nothing can be paid by it.
             store.move(payments.PAYMENT, attempt["no"], "closed", "signed: now it is deducted", row=attempt, ask_at_ms=None)
             limits.give_back(attempt)
-        payment = payments.create(order["no"], order["payable_minor"], order["currency"], kind="channel",
-                                  ref=contract["channel_id"], state="created", cause=f"period {period['n']} of {no}",
-                                  expires_at_ms=order["expires_at_ms"])
-        store.move(PERIOD, period["no"], "deducting", f"payment {payment['no']}", row=period, payment_no=payment["no"])
+        payment_no, amount, currency = payments.new_no(), order["payable_minor"], order["currency"]
+        full = limits.size_wrong(terms.of(contract["channel_id"]).limits, amount, currency) or \
+            limits.take(contract["channel_id"], payment_no, amount)
+        if full:
+            _wait_for_room(contract, period, full)
+            return None
+        payment = payments.create(order["no"], amount, currency, kind="channel", ref=contract["channel_id"], state="created",
+                                  cause=f"period {period['n']} of {no}", expires_at_ms=order["expires_at_ms"], no=payment_no)
+        store.move(PERIOD, period["no"], "deducting", f"payment {payment['no']}", row=period, payment_no=payment["no"], error=None)
         contracts.wake_at(no, payment["ask_at_ms"] + 1)
     return contract, period, payment
+
+
+def _wait_for_room(contract: Mapping[str, Any], period: Mapping[str, Any], why: str) -> None:
+    """The channel's limit does not allow the deduction now. That is no failure of the buyer's: nothing is counted as a try, and
+    what the last period gave goes on meanwhile. In the open transaction, with the locks of both."""
+    try_at_ms = clock.now_ms() + FULL_AGAIN_S * 1000
+    contracts.note(period, try_at_ms=try_at_ms, error=f"it waits: {contract['channel_id']}: {why}")
+    _bridge(contract, period)
+    contracts.wake_at(contract["no"], try_at_ms)
+    signal.emit("contract.waits_for_room", channel=contract["channel_id"])
+    _log.warning("the deduction of %s waits: %s", period["no"], why, extra={"channel": contract["channel_id"]})
 
 
 def _facts(contract: Mapping[str, Any], period: Mapping[str, Any], payment_no: str, created_at_ms: int) -> dict[str, Any]:

@@ -34,8 +34,9 @@ def report_delivery(ctx: SaleContext) -> None:
     shop = scene.shop if scene else None
     if shop is None or not ctx.order["external_no"]:
         return
-    bought = ctx.price.lines[0]["sku"]
+    theirs = {sku: item for item, sku in shop.items.items()}
+    bought = [(theirs.get(line["sku"], ""), line["quantity"]) for line in ctx.price.lines]
     outgoing.stage(shop.reporting, "deliver", ctx.scene.id, ctx.subject_no, "delivered", {
         "shop.order_no": ctx.order["external_no"], "order.no": ctx.subject_no, "order.title": ctx.order["title"],
-        "shop.item": next((item for item, sku in shop.items.items() if sku == bought), ""),
+        "shop.item": bought[0][0], "shop.items": ",".join(f"{item}*{quantity}" for item, quantity in bought),
         "delivery.at_ms": clock.now_ms(), "delivery.code": ctx.claim_token})

@@ -75,8 +75,8 @@ def money_account(ctx: SaleContext, payment: Mapping[str, Any]) -> str:
         return chart.account("channel_receivable", payment["channel_id"])
     if kind == "external":
         return chart.account("external_receivable", ctx.scene.id)
-    money_pool = ctx.partner.pool.unit == "money"
-    return chart.account("partner_pool" if money_pool else "partner_receivable", ctx.partner.id)
+    pool = ctx.partner.pool
+    return chart.account("partner_pool", pool.id) if pool.unit == "money" else chart.account("partner_receivable", ctx.partner.id)
 
 
 def _post_sale(ctx: SaleContext, received_in: str | None, payment_no: str) -> None:

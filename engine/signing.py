@@ -16,7 +16,7 @@ from .base.errors import Code, Refusal
 from .config.catalog import Scene
 from .deliver import entitlements
 from .flow import outbox
-from .pay import channels, contracts, notices, payments
+from .pay import channels, contracts, health, notices, payments
 from .pay.contracts import CONTRACT, PERIOD
 from .runs import context_of_order, hooks
 from .steps.context import SaleContext
@@ -170,7 +170,7 @@ def ask(no: str) -> None:
         contracts.change(contract, asked=contract["asked"] + 1, next_at_ms=clock.now_ms() + wait_ms)
     channel, said = channels.get(contract["channel_id"]), "unknown"
     if wire.declares(channel, "contract_query"):
-        outcome = wire.operate(channel, "contract_query", facts_of(contract))
+        outcome = health.operate(channel, "contract_query", facts_of(contract))
         about_it = outcome.fields.get("contract_no") or outcome.fields.get("channel_contract_no")
         said = outcome.state if about_it or outcome.state != "failed" else "unknown"       # the question's own failure
         if said in ("signed", "ended", "failed", "closed"):
@@ -191,7 +191,7 @@ def over_there(no: str) -> bool:
     channel = channels.get(contract["channel_id"])
     if not wire.declares(channel, "contract_query"):
         return False
-    outcome = wire.operate(channel, "contract_query", facts_of(contract))
+    outcome = health.operate(channel, "contract_query", facts_of(contract))
     if outcome.state != "ended":
         return False
     apply(no, {**outcome.fields, "state": "ended", "reason": outcome.reason}, "asked the channel")
@@ -267,10 +267,10 @@ def unsign(no: str) -> None:
     if contract["unsigned"] or not wire.declares(channel, "unsign"):
         return
     crash.point("unsign.before_call")
-    outcome = wire.operate(channel, "unsign", facts_of(contract))
+    outcome = health.operate(channel, "unsign", facts_of(contract))
     said = outcome.state
     if said not in ("succeeded", "ended", "closed", "absent", "accepted") and wire.declares(channel, "contract_query"):
-        said = wire.operate(channel, "contract_query", facts_of(contract)).state
+        said = health.operate(channel, "contract_query", facts_of(contract)).state
     if said not in ("succeeded", "ended", "closed", "absent", "accepted"):
         raise outbox.Later(UNSIGN_AGAIN_S, f"the channel still holds contract {no}: {outcome.reason or said}")
     with store.transaction():

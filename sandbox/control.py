@@ -96,7 +96,8 @@ def _by_hand(app: Flask, state: State, gateway: Gateway, files: Files) -> None:
 def _shop(app: Flask, state: State, gateway: Gateway, files: Files) -> None:
     @app.post("/_sandbox/shop/<channel_id>/orders")
     def sold(channel_id: str) -> Any:
-        """Somebody buys in the channel's shop: {item, amount_minor, quantity?, phone?, no?, currency?}."""
+        """Somebody buys in the channel's shop: {item, quantity?} or {items: [{item, quantity?, amount_minor?}]}, with
+        amount_minor, phone?, no?, currency?."""
         asked = request.get_json(silent=True)
         side = files.sides().get(channel_id) or files.look_now().get(channel_id)
         if side is None or not isinstance(asked, dict) or not isinstance(asked.get("amount_minor"), int):

@@ -70,5 +70,12 @@ def fields_of(deed: Row, contract: Row | None = None) -> dict[str, Any]:
     if kind == "shop_order":
         return {**common, "shop_order_no": no, "channel_no": deed["channel_no"], "paid_at_ms": done_at_ms,
                 "item_nos": [f"{no}{n:02}" for n in range(1, int(facts.get("quantity", 1)) + 1)],
-                **{name: facts.get(name) for name in ("item", "quantity", "phone", "payer")}}
+                **{name: facts.get(name) for name in ("item", "quantity", "phone", "payer")},
+                "items": _items(no, facts, common)}
     return {"message_no": no, "channel_no": deed["channel_no"]}
+
+
+def _items(no: str, facts: Mapping[str, Any], common: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was bought in a shop, an entry a product; each with a number of its own."""
+    bought = facts.get("items") or [{**common, "item": facts.get("item"), "quantity": facts.get("quantity", 1)}]
+    return [{"number": f"{no}-{n}", "quantity": 1, **entry} for n, entry in enumerate(bought, 1)]

@@ -30,9 +30,9 @@ class _Signer:
         return Scope(self.setting, self.box, self._constants)
 
     def signing_key(self, check: Check) -> tuple[str, Any]:
-        needs = crypto.DIGESTS[check.digest].needs
+        needs, pair = crypto.DIGESTS[check.digest].needs, crypto.DIGESTS[check.digest].pair
         return "", check.secret if needs == "none" else \
-            self.box.private_key(check.secret) if needs == "private_key" else self.box.bytes(check.secret)
+            self.box.private_key(check.secret, pair) if needs == "private_key" else self.box.bytes(check.secret)
 
 
 def signed_request(spec: Mapping[str, Any], method: str, path: str, body: Mapping[str, Any] | None = None,

@@ -158,13 +158,13 @@ def _check(side: Side, signer: Signer | None, call: Call, message: Message, para
 
 
 def _holds(side: Side, signer: Signer, data: bytes, signature: str) -> bool:
-    needs = crypto.DIGESTS[signer.digest].needs
+    needs, pair = crypto.DIGESTS[signer.digest].needs, crypto.DIGESTS[signer.digest].pair
     if needs == "private_key":
         try:
             raw = codecs.decode_bytes(signature, signer.encode)
         except Unreadable:
             return False
-        return any(crypto.rsa_matches(signer.digest, key, data, raw) for key in side.box.candidates(signer.secret, None))
+        return any(crypto.matches(signer.digest, key, data, raw) for key in side.box.candidates(signer.secret, None, pair))
     key = signer.secret if needs == "none" else signer.key(side.scope())
     expected = codecs.encode_bytes(crypto.sign(signer.digest, key, data), signer.encode)
     return hmac.compare_digest(expected.encode(), casts.as_bytes(signature))

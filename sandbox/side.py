@@ -94,7 +94,7 @@ class Side:
 
     def signing_key(self, check: Check) -> tuple[str, Any]:
         """(the key's id, the key) with which this side signs what the file verifies by `check`."""
-        needs = crypto.DIGESTS[check.digest].needs
+        needs, pair = crypto.DIGESTS[check.digest].needs, crypto.DIGESTS[check.digest].pair
         if needs == "none":
             return "", check.secret
         name = check.secret
@@ -102,7 +102,7 @@ class Side:
         key_id, text = next(iter(held.items())) if isinstance(held, Mapping) else (self._key_ids.get(name, ""), held)
         kind = self.references[name].get("as", "text")
         box = SecretBox({name: {"as": "text" if kind == "keyring" else kind}}, Given({name: text}))
-        return key_id, box.private_key(name) if needs == "private_key" else box.bytes(name)
+        return key_id, box.private_key(name, pair) if needs == "private_key" else box.bytes(name)
 
     # --- what the file's parts say of themselves
 

@@ -173,13 +173,32 @@ def _drafts(side: Side, take: mapping.Take, match: Mapping[str, Template], field
             value = expected.get(field.name, fields.get(field.key))
             if field is of_state:
                 value = word
+            elif field.each is not None:
+                value = _entries(field.each, value, setting) if value else None
             elif field.words is not None:
                 value = next((theirs for theirs, ours in field.words.items() if ours == value), None)
             elif value is not None:
-                value = [{} for _ in range(int(value))] if field.cast.word == "count" else field.cast.write(value, setting)
+                value = field.cast.write(value, setting)
             if value is not None:
                 _write(message, field, value)
         yield message
+
+
+def _entries(take: mapping.Take, items: list[Mapping[str, Any]], setting: Any) -> list[dict[str, Any]]:
+    """A list of what was bought. Where its entries tell no quantity, there is one for each piece."""
+    tells_pieces = any(field.name == "quantity" for field in take.fields)
+    entries = []
+    for item in items:
+        for piece in range(1 if tells_pieces else int(item.get("quantity", 1))):
+            entry: dict[str, Any] = {}
+            for field in take.fields:
+                value = item.get(field.key)
+                if field.name == "number" and piece:
+                    value = f"{value}-{piece + 1}"
+                if value is not None:
+                    put(entry, field.steps, field.cast.write(value, setting))
+            entries.append(entry)
+    return entries
 
 
 def _write(message: Message, field: mapping.Field, value: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import paying, sale, store
+from engine import paying, sale, store, wire
 from engine.base import clock, crash
 from engine.base.errors import Code, Refusal
 from engine.pay import health, payments
@@ -49,6 +49,34 @@ def test_anything_else_stays(shop, answer, state):
     placed = place(shop)
     assert sale.pay(placed["no"], "qr")["state"] == state
     assert attempts(placed["no"]) == {"east": state} and not shop.outside.asked("west", "pay")
+
+
+UNMADE, UNREAD = wire.WireError("the secret 'key' is not there: set the environment variable EAST_KEY"), wire.WireError("no key")
+UNREAD.sent = True
+
+
+def test_a_channel_whose_secret_is_missing_stops_no_sale(shop, caplog):
+    put_routes("[east, west]")
+    answers(shop, east=UNMADE, west=UNMADE)
+    placed = place(shop)
+    with refused(Code.CHANNEL_UNAVAILABLE) as said:
+        sale.pay(placed["no"], "qr")
+    assert "EAST_KEY" not in said.value.message and "EAST_KEY" in caplog.text
+    answers(shop, east=UNMADE)
+    placed = place(shop)
+    assert sale.pay(placed["no"], "qr")["channel_id"] == "west"
+    assert attempts(placed["no"]) == {"east": "failed", "west": "pending"}
+
+
+def test_an_answer_that_we_lack_the_key_to_read_is_waited_for(shop):
+    put_routes("[east, west]")
+    answers(shop, east=UNREAD)
+    placed = place(shop)
+    assert sale.pay(placed["no"], "qr")["state"] == "unknown" and attempts(placed["no"]) == {"east": "unknown"}
+    shop.outside.answers["east", "query"] = UNREAD
+    clock.advance(300)
+    with refused(Code.PAYMENT_IN_PROGRESS):    # asking about it says no more, and so it is waited for
+        sale.pay(placed["no"], "qr")
 
 
 def test_a_channel_by_name_does_not_fall_over(shop):

@@ -217,6 +217,151 @@ def test_a_whole_refund_returns_the_coupon_whose_policy_says_so(market):
     assert coupons.of_order(sold()[0]["no"])[0]["state"] == "returned"
 
 
+# ── several products ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+def several(*items, key="paid:T-1", **changes):
+    """Two months at 40.00, a week at 14.90, a book of another seller at 33.33."""
+    return told(key=key, item=None, quantity=None, **{"amount_minor": 128_23, "items": list(items) or [
+        {"item": "7001", "number": "N-1"}, {"item": "7002", "number": "N-2"}, {"item": "7001", "number": "N-3"},
+        {"item": "7003", "number": "N-4", "quantity": "1"}], **changes})
+
+
+def asked_to_judge():
+    return [(w["state"], w["blocking"]) for w in store.many(work_orders.WorkOrder, kind="part_given_back")]
+
+
+def test_an_order_of_several_products_has_a_line_a_product(market):
+    assert [several(), several(key="again")] == ["applied", "applied"]
+    [order] = sold()
+    assert (order["state"], order["payable_minor"]) == ("completed", 128_23)
+    assert [(line["sku"], line["quantity"], line["payable_minor"]) for line in orders.lines(order["no"])] == [
+        ("card/month", 2, 80_00), ("card/week", 1, 14_90), ("book/paper", 1, 33_33)]
+    assert {e["line_n"] for e in entitlements.of_order(order["no"])} == {1, 2}
+    assert postings.balance("external_receivable:bazaar", "CNY") == 128_23
+    assert postings.balance("merchant_payable:maker", "CNY") == -33_33
+    market.work()
+    [facts] = market.outside.asked("market", "deliver")
+    assert (facts["shop.item"], facts["shop.items"]) == ("7001", "7001*2,7002*1,7003*1")
+
+
+def test_a_price_with_our_coupons_is_ours_too(market):
+    assert several(amount_minor=118_23) == "applied"               # ten off from a hundred on
+    assert [d["id"] for d in orders.sold(sold()[0]["no"])["price"]["discounts"]] == ["bulk"]
+
+
+@pytest.mark.parametrize("items, changes, why", [
+    ((), {"amount_minor": 128_22}, "12822 were paid"), ((), {"amount_minor": 128_24}, "12824 were paid"),
+    ([{"item": "7001"}, {"item": "9999"}], {}, "no scene sells the product '9999'"),
+    ([{"item": "7001"}, {}], {}, "no scene sells the product ''"),
+    ([{"item": "7001"}, {"item": "7003", "quantity": "x"}], {}, "no number of pieces")])
+def test_several_products_that_cannot_be_taken_leave_nothing(market, items, changes, why):
+    with refused(Code.NOTICE_REJECTED, why):
+        several(*items, **changes)
+    assert sold() == [] and several() == "applied"
+
+
+def test_products_of_two_scenes_are_no_one_order(market):
+    put_live(3, {**TOLD, "scenes/bazaar.yaml": TOLD["scenes/bazaar.yaml"].replace(', "7003": book/paper', ""),
+                 "scenes/books.yaml": TOLD["scenes/bazaar.yaml"].replace("id: bazaar", "id: books").replace(
+                     '"7001": card/month, "7002": card/week, ', "")})
+    with refused(Code.NOTICE_REJECTED, "no one scene sells the products 7001, 7003"):
+        several({"item": "7001"}, {"item": "7003"}, amount_minor=73_33)
+    assert sold() == []
+
+
+def test_several_products_are_asked_for_where_the_notice_only_names_the_order(market):
+    market.outside.answers["market", "query"] = Outcome("succeeded", {"shop_order_no": "T-1", "state": "succeeded",
+        "amount_minor": 73_33, "items": [{"item": "7001"}, {"item": "7003"}]}, sent=True)
+    assert told(item=None, amount_minor=None, quantity=None) == "applied" and sold()[0]["payable_minor"] == 73_33
+
+
+@pytest.mark.parametrize("item", [{"item": "7002"}, {"number": "N-2"}, {"item": "7002", "amount_minor": 14_90}])
+def test_a_line_that_is_given_back_ends_and_the_others_stay(market, item):
+    several()
+    assert gave_back(amount_minor=14_90, items=[item]) == "applied"
+    [order] = sold()
+    assert (order["state"], order["refunded_minor"]) == ("partially_refunded", 14_90)
+    assert {(e["line_n"], e["state"]) for e in entitlements.of_order(order["no"])} == {(1, "active"), (2, "revoked")}
+    assert asked_to_judge() == []              # what it was for is known
+    assert gave_back("F-2", amount_minor=None) == "applied"
+    assert sold()[0]["state"] == "refunded" and {e["state"] for e in entitlements.of_order(order["no"])} == {"revoked"}
+
+
+def test_a_line_is_given_back_by_its_own_seller(market):
+    several()
+    gave_back(amount_minor=33_33, items=[{"item": "7003"}])
+    assert postings.balance("merchant_payable:maker", "CNY") == 0
+    gave_back("F-2", amount_minor=10_00)       # for what, nobody says: of whom something is left
+    assert postings.balance("deferred_revenue:shop", "CNY") == -84_90
+    gave_back("F-3", amount_minor=None)
+    assert postings.balance("deferred_revenue:shop", "CNY") == postings.balance("external_receivable:bazaar", "CNY") == 0
+
+
+def test_a_line_given_back_piece_by_piece_ends_with_the_last(market):
+    several()
+    gave_back("F-1", amount_minor=40_00, items=[{"number": "N-1"}])
+    [order] = sold()
+    assert {e["state"] for e in entitlements.of_order(order["no"])} == {"active"} and asked_to_judge() == [("open", False)]
+    gave_back("F-2", amount_minor=40_00, items=[{"number": "N-3"}])
+    assert {(e["line_n"], e["state"]) for e in entitlements.of_order(order["no"])} == {(1, "revoked"), (2, "active")}
+    assert sold()[0]["refunded_minor"] == 80_00 and len(asked_to_judge()) == 1
+
+
+@pytest.mark.parametrize("amount, items", [
+    (5_00, None), (5_00, [{"item": "7002"}]), (14_90, [{"item": "9999"}]), (20_00, [{"item": "7002"}]),
+    (14_90, [{"item": "7002", "amount_minor": 10_00}])])
+def test_a_part_that_does_not_say_what_for_is_booked_and_a_person_is_asked(market, amount, items):
+    several()
+    assert gave_back(amount_minor=amount, items=items) == "applied"
+    [order] = sold()
+    assert (order["state"], order["refunded_minor"]) == ("partially_refunded", amount)
+    assert postings.balance("external_receivable:bazaar", "CNY") == 128_23 - amount
+    assert {e["state"] for e in entitlements.of_order(order["no"])} == {"active"} and asked_to_judge() == [("open", False)]
+    assert gave_back("F-2", amount_minor=1) == "applied" and len(asked_to_judge()) == 1        # one case at a time
+    gave_back("F-3", amount_minor=None)
+    assert asked_to_judge() == [("cancelled", False)] and sold()[0]["state"] == "refunded"
+
+
+def test_a_line_is_not_given_back_twice(market):
+    several()
+    gave_back("F-1", amount_minor=14_90, items=[{"item": "7002"}])
+    assert gave_back("F-2", amount_minor=14_90, items=[{"item": "7002"}]) == "applied"         # the shop's money is a fact
+    assert sold()[0]["refunded_minor"] == 29_80 and asked_to_judge() == [("open", False)]
+    with refused(Code.NOTICE_REJECTED, "are left"):
+        gave_back("F-3", amount_minor=128_23, items=[{"item": "7001"}])
+
+
+def test_a_refund_by_line_without_an_amount_is_what_the_lines_cost(market):
+    several()
+    assert gave_back(amount_minor=None, items=[{"number": "N-1"}, {"item": "7003"}]) == "applied"
+    assert sold()[0]["refunded_minor"] == 73_33
+
+
+def test_a_part_that_is_given_back_before_delivery_does_not_stop_it(market, monkeypatch):
+    real, left = entitlements.grant, [1]
+
+    def grant(*given):
+        if left[0]:
+            left[0] -= 1
+            raise ConnectionError("the entitlement centre is away")
+        return real(*given)
+    monkeypatch.setattr(entitlements, "grant", grant)
+    several()
+    assert gave_back(amount_minor=14_90, items=[{"item": "7002"}]) == "applied"
+    assert (sold()[0]["state"], sold()[0]["refunded_minor"]) == ("paid", 14_90) and asked_to_judge() == [("open", False)]
+    market.work()
+    [order] = sold()
+    assert order["state"] == "completed" and {e["line_n"] for e in entitlements.of_order(order["no"])} == {1, 2}
+    assert gave_back("F-2", amount_minor=None) == "applied"
+    assert {e["state"] for e in entitlements.of_order(order["no"])} == {"revoked"}
+
+
+def test_parts_given_back_at_once_never_give_back_more_than_was_paid(market):
+    several()
+    results = at_once(lambda n: gave_back(f"F-{n}", amount_minor=40_00, items=[{"item": "7001"}]), range(5))
+    assert results.count("applied") == 3 and len(errors(results)) == 2 and sold()[0]["refunded_minor"] == 120_00
+
+
 def test_a_refund_that_is_faster_than_its_order_comes_again(market):
     with refused(Code.NOTICE_REJECTED, "no order 'T-1'"):
         gave_back()

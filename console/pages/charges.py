@@ -42,14 +42,14 @@ def _amount(row: Charge) -> str:
     partner = catalog.partners.get(row.partner_id) if catalog else None
     if not row.amount:
         return "–"                             # nothing is drawn before the buyer is known
-    return amount_text(partner, row.amount, partners.currency(catalog, partner)) if partner else str(row.amount)
+    return amount_text(partner, row.amount) if partner else str(row.amount)
 
 
 def _plain_amount(row: Charge) -> str:
     """For a spreadsheet: major units of money, or pieces, in figures only."""
     catalog = catalogue.current()
     partner = catalog.partners.get(row.partner_id) if catalog else None
-    return money.format_major(row.amount, partners.currency(catalog, partner)) \
+    return money.format_major(row.amount, partner.pool.currency) \
         if partner and partner.pool.unit == "money" else str(row.amount)
 
 
@@ -58,7 +58,7 @@ def _unit(row: Charge) -> str:
     partner = catalog.partners.get(row.partner_id) if catalog else None
     if partner is None:
         return ""
-    return partners.currency(catalog, partner) if partner.pool.unit == "money" else words.word(words.UNITS, partner.pool.unit)
+    return partner.pool.currency if partner.pool.unit == "money" else words.word(words.UNITS, partner.pool.unit)
 
 
 class Charges(Listing):

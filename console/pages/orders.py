@@ -148,7 +148,7 @@ def _drawn(page: dict[str, Any]) -> str:
     """What a direct charge drew from its partner's pool, in the pool's unit; "" without one, or when its partner is gone."""
     catalog, charge = catalogue.current(), page["charge"]
     partner = catalog.partners.get(charge["partner_id"]) if catalog and charge else None
-    return amount_text(partner, charge["amount"], page["order"]["currency"]) if partner and charge["amount"] else ""
+    return amount_text(partner, charge["amount"]) if partner and charge["amount"] else ""
 
 
 def ask_retry(run_no: str, back_url: str) -> str | None:

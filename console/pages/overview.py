@@ -30,7 +30,7 @@ class Overview(Guarded, AdminIndexView):
         states = [state for state in ORDER.moves if any(state in counts for counts in by_line.values())]
         paid = overview.paid_since(today, lines)
         live_no = releases.live_no()
-        pools = partners.listed(catalogue.current(), g.person)
+        pools = {p["partner"].pool.id: p for p in partners.listed(catalogue.current(), g.person)}      # a shared one once
         return self.render(
             "console/overview.html", by_line=by_line, states=states, paid=paid, totals=_totals(paid), catalogue=catalogue,
             placed=sum(sum(counts.values()) for counts in by_line.values()), jobs=jobs.counts(lines), today_ms=today,
@@ -39,7 +39,7 @@ class Overview(Guarded, AdminIndexView):
             live=releases.get(live_no) if live_no else None, change=next(iter(releases.live_changes(1)), None),
             rejecting=[node for node in node_reports() if node["verdict"] == "reject"],
             open_work=_open_work(lines), failing=contracts.failing(lines),
-            low_pools=[pool for pool in pools if pool["lamp"] != "good"])
+            low_pools=[pool for pool in pools.values() if pool["lamp"] != "good"])
 
 
 def _totals(paid: list[dict[str, Any]]) -> dict[str, int]:

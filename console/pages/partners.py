@@ -31,10 +31,10 @@ class Partners(Page):
 
     @expose("/<partner_id>")
     def partner(self, partner_id: str) -> Any:
-        partner = _mine(partner_id)
-        state = partners.state(catalogue.current(), partner)
-        return self.render("console/partner.html", **state, log=partners.log(partner_id), charges=partners.charges(partner_id),
-                           notices=outgoing.of_owner(partner_id, 20), today=_today(),
+        partner, catalog = _mine(partner_id), catalogue.current()
+        state = partners.state(catalog, partner, g.person)
+        return self.render("console/partner.html", **state, log=partners.log(catalog, partner, g.person),
+                           charges=partners.charges(partner_id), notices=outgoing.of_owner(partner_id, 20), today=_today(),
                            catalogue=catalogue, page_title=title(partner.title, partner_id), typed=request.args,
                            amount_text=amount_text,
                            trail=audit.of_object("partner", partner_id, 20))
@@ -53,7 +53,7 @@ class Partners(Page):
             name = f"{partner_id}-{day}.csv"
             return Response(statements.csv_of(made), mimetype="text/csv",
                             headers={"Content-Disposition": f'attachment; filename="{name}"'})
-        state = partners.state(catalogue.current(), partner)
+        state = partners.state(catalogue.current(), partner, g.person)
         return self.render("console/statement.html", **state, made=made, today=_today(),
                            page_title=title(partner.title, partner_id),
                            day_before=_days_from(day, -1), day_after=_days_from(day, 1) if day < _today() else "")
@@ -65,7 +65,7 @@ class Partners(Page):
         charge, reason = charges.find(partner_id, no), request.form.get("reason", "").strip()[:80]
         if len(reason) < 2:
             raise Said(Code.BAD_REQUEST, _("Say why: the partner is told."))
-        said = amount_text(partner, charge["amount"], partners.currency(catalogue.current(), partner))
+        said = amount_text(partner, charge["amount"])
         question = _("Take charge %(no)s back? The buyer's entitlements end, and %(amount)s return to the pool.",
                      no=charge["partner_order_no"], amount=said)
         if page := ask_first(question, _("Take back"), url_for(".partner", partner_id=partner_id), danger=True):
@@ -79,21 +79,22 @@ class Partners(Page):
     @deed("pool.top_up", lambda partner_id: url_for("partners.partner", partner_id=partner_id, **_typed()))
     def top_up(self, partner_id: str) -> Any:
         partner = _mine(partner_id)
-        currency = partners.currency(catalogue.current(), partner)
-        amount, key = _amount(partner, currency), request.form.get("key", "").strip()[:64]
+        amount, key = _amount(partner), request.form.get("key", "").strip()[:64]
         if len(key) < 3:
             raise Said(Code.BAD_REQUEST, _("Name the receipt: the bank's number of the transfer, or the agreement's. It counts "
                                            "once."))
         name, back = title(partner.title, partner_id), url_for(".partner", partner_id=partner_id)
-        said = amount_text(partner, amount, currency)
+        said = amount_text(partner, amount)
         question = _("Top up the pool of %(name)s by %(amount)s, on receipt %(key)s?", name=name, amount=said, key=key)
+        if sharing := partners.state(catalogue.current(), partner, g.person)["sharing"]:
+            question += " " + _("%(others)s draw from it too.", others=", ".join(title(p.title, p.id) for p, _seen in sharing))
         if page := ask_first(question, _("Top up"), back):
             return page
-        if partners.is_booked(partner_id, key):
+        if partners.is_booked(partner.pool.id, key):
             raise Said(Code.NOTHING_CHANGED, _("Receipt %(key)s was booked before; nothing was added.", key=key))
-        before = (pools.find(partner_id) or {"balance": 0})["balance"]
+        before = pools.of(partner)["balance"]
         with audit.deed("pool.top_up", "partner", partner_id, note=key, before={"balance": before}) as entry:
-            entry.after = {"balance": pools.top_up(partner, amount, key, currency)["balance"], "amount": amount}
+            entry.after = {"balance": pools.top_up(partner, amount, key)["balance"], "amount": amount}
         flash(_("%(amount)s were added to the pool of %(name)s.", amount=said, name=name), "success")
         return redirect(back)
 
@@ -115,10 +116,10 @@ def _typed() -> dict[str, str]:
     return {name: request.form.get(name, "")[:64] for name in ("amount", "key") if request.form.get(name)}
 
 
-def _amount(partner: Partner, currency: str) -> int:
+def _amount(partner: Partner) -> int:
     text, unit = request.form.get("amount", "").strip().replace(",", ""), partner.pool.unit
     try:
-        amount = money.parse_major(text, currency) if unit == "money" else int(text)
+        amount = money.parse_major(text, partner.pool.currency) if unit == "money" else int(text)
     except ValueError:
         said = (_("%(text)s is not an amount: write it like 50000.00, without letters.", text=text or "–") if unit == "money"
                 else _("%(text)s is not a whole number of %(unit)s.", text=text or "–", unit=words.word(words.UNITS, unit)))
@@ -128,10 +129,10 @@ def _amount(partner: Partner, currency: str) -> int:
     return amount
 
 
-def amount_text(partner: Partner, amount: int, currency: str) -> str:
+def amount_text(partner: Partner, amount: int) -> str:
     """An amount in the pool's unit, as text."""
     if partner.pool.unit == "money":
-        return f"{ui.money_text(amount, currency)} {currency}"
+        return f"{ui.money_text(amount, partner.pool.currency)} {partner.pool.currency}"
     return f"{amount:,} {words.word(words.UNITS, partner.pool.unit)}"
 
 

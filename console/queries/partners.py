@@ -17,7 +17,7 @@ LOG_SHOWN = 100
 
 def listed(catalog: Catalog | None, person: Person) -> list[dict[str, Any]]:
     """Partners whose scenes this person may see, by name, each with `state`."""
-    return [state(catalog, partner) for partner in catalog.partners.values() if sees(catalog, partner, person)] if catalog else []
+    return [state(catalog, p, person) for p in catalog.partners.values() if sees(catalog, p, person)] if catalog else []
 
 
 def sees(catalog: Catalog, partner: Partner, person: Person) -> bool:
@@ -25,21 +25,15 @@ def sees(catalog: Catalog, partner: Partner, person: Person) -> bool:
     return not person.lines or any(person.sees_line(scene.line_id) for scene in scenes)
 
 
-def state(catalog: Catalog, partner: Partner) -> dict[str, Any]:
-    """partner, pool (its row or None), balance, lamp (good · low · empty), currency, drawn_today."""
-    pool = pools.find(partner.id)
+def state(catalog: Catalog, partner: Partner, person: Person) -> dict[str, Any]:
+    """partner, pool (its row or None), balance, lamp (good · low · empty), currency, drawn_today (by this partner), sharing
+    (the other partners of its pool, each with whether this person may see it)."""
+    pool = pools.find(partner.pool.id)
     balance = pool["balance"] if pool else 0
     lamp = "empty" if balance <= partner.pool.floor else "low" if balance < partner.pool.low_water else "good"
-    return {"partner": partner, "pool": pool, "balance": balance, "lamp": lamp, "currency": currency(catalog, partner),
-            "drawn_today": _drawn_since(partner.id, today_ms())}
-
-
-def currency(catalog: Catalog, partner: Partner) -> str:
-    """What a money pool is kept in: its own, or before the first top-up that of what it buys."""
-    pool = pools.find(partner.id)
-    if pool:
-        return pool["currency"]
-    return next((catalog.skus[key].currency for key in partner.prices if key in catalog.skus), "CNY")
+    return {"partner": partner, "pool": pool, "balance": balance, "lamp": lamp, "currency": partner.pool.currency,
+            "drawn_today": _drawn_since(partner.id, today_ms()),
+            "sharing": [(p, sees(catalog, p, person)) for p in catalog.sharing(partner.pool.id) if p.id != partner.id]}
 
 
 def today_ms() -> int:
@@ -53,14 +47,17 @@ def _drawn_since(partner_id: str, since_ms: int) -> int:
                                     "AND kind = 'draw' AND at_ms >= ?", (partner_id, since_ms))[0][0]
 
 
-def is_booked(partner_id: str, key: str) -> bool:
+def is_booked(pool_id: str, key: str) -> bool:
     """Whether a top-up with this receipt is in the pool's log."""
-    return store.one(PoolLog, columns=("id",), partner_id=partner_id, kind="top_up", ref=key) is not None
+    return store.one(PoolLog, columns=("id",), pool_id=pool_id, kind="top_up", ref=key) is not None
 
 
-def log(partner_id: str) -> list[dict[str, Any]]:
-    """The pool's last changes, newest first."""
-    return store.many(PoolLog, partner_id=partner_id, order_by="id DESC", limit=LOG_SHOWN)
+def log(catalog: Catalog, partner: Partner, person: Person) -> list[dict[str, Any]]:
+    """The pool's last changes, newest first. Of partners this person may not see there is the amount only: `ref` is empty."""
+    found = store.many(PoolLog, pool_id=partner.pool.id, order_by="id DESC", limit=LOG_SHOWN)
+    seen = {id for id in {row["partner_id"] for row in found} if id == partner.id or (
+        id in catalog.partners and sees(catalog, catalog.partners[id], person))}
+    return [row if row["partner_id"] in seen else {**row, "partner_id": "", "ref": ""} for row in found]
 
 
 def charges(partner_id: str) -> list[dict[str, Any]]:

@@ -125,7 +125,8 @@ CHARGE = named("Charge", thing("直充单", "A direct charge", {
     "tries": whole("尝试次数", "Tries so far", 0), "try_at": maybe(moment("下次尝试", "Next try")),
     "give_up_at": moment("放弃时间", "Tried until"), "created_at": _CREATED}, "*"))
 POOL = named("Pool", thing("资金池", "A partner's pool", {
-    "partner": text("合作商", "Partner", 64), "unit": choice("单位", "Unit", "money", "pieces", "heads"), "currency": CURRENCY,
+    "partner": text("合作商", "Partner", 64), "pool": text("池", "The pool; partners may share one", 64),
+    "unit": choice("单位", "Unit", "money", "pieces", "heads"), "currency": CURRENCY,
     "balance": whole("余额", "What is in it", None, None), "floor": whole("下限", "It never goes below", None, None),
     "available": whole("可用", "What can be drawn", 0, None), "topped_up": whole("累计充值", "Topped up", 0, None),
     "drawn": whole("累计扣减", "Drawn", 0, None), "returned": whole("累计退回", "Returned", 0, None)}, "*"))
@@ -137,12 +138,14 @@ _POOL_ENTRY = named("PoolEntry", thing("资金池流水", "What went through a p
     "charge": maybe(text("直充单", "Charge", 40)), "partner_order_no": maybe(text("合作商订单号", "Your number", 64)),
     "items": text("商品", "What was charged: SKU*pieces", 4000, 0)}, "*"))
 STATEMENT = named("Statement", thing("日结单", "What went through a pool on one business day", {
-    "partner": text("合作商", "Partner", 64), "date": text("业务日", "Business day, YYYY-MM-DD", 10, 10),
+    "partner": text("合作商", "Partner", 64), "pool": text("池", "The pool", 64),
+    "date": text("业务日", "Business day, YYYY-MM-DD", 10, 10),
     "zone": text("时区", "The zone whose day it is", 64), "final": flag("已结", "The day is over; nothing can be added"),
     "unit": choice("单位", "Unit", "money", "pieces", "heads"), "currency": CURRENCY,
     "opening": whole("期初余额", "Opening balance", None, None), "closing": whole("期末余额", "Closing balance", None, None),
     "topped_up": whole("充值", "Topped up", 0, None), "drawn": whole("扣减", "Drawn", 0, None),
     "returned": whole("退回", "Returned", 0, None),
+    "others": whole("其他合作商", "What other partners did to a shared pool", None, None),
     "posted_minor": whole("账上变动", "What the ledger posted for these entries, in your favour", None, None),
     "entries": listed("流水", "In order", _POOL_ENTRY)}, "*"))
 

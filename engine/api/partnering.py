@@ -78,8 +78,8 @@ def refund(call: Call) -> Answer:
           scopes="finance support", query={"format": choice("格式", "json, or csv for a spreadsheet", "json", "csv", default="json")},
           answers={200: answers.STATEMENT}, refusals=(Code.PARTNER_UNKNOWN,))
 def statement(call: Call) -> Answer:
-    """What went through the pool on one business day: opening balance, top-ups, charges, returns, closing balance. It may
-    change until it is `final`."""
+    """What went through the pool on one business day: opening balance, top-ups, charges, returns, closing balance; what other
+    partners did to a pool that is shared is one sum, `others`. It may change until it is `final`."""
     made = statements.of_day(_partner(call), call.path["date"])
     if call.query["format"] == "csv":
         name = f"{made.partner_id}-{made.date}.csv"
@@ -91,20 +91,17 @@ def statement(call: Call) -> Answer:
 @endpoint("GET", "/v1/partners/{partner}/pool", "pools.get", ("资金池", "A partner's pool"), who="either", scopes="finance support",
           answers={200: answers.POOL}, refusals=(Code.PARTNER_UNKNOWN,))
 def get_pool(call: Call) -> Answer:
-    """What is left of what the partner prepaid."""
-    return Answer(_pool(_partner(call)))
-
-
-def _pool(partner: Partner) -> dict[str, Any]:
-    row = pools.find(partner.id) or {"unit": partner.pool.unit, "currency": "CNY", "balance": 0, "topped_up": 0, "drawn": 0,
-                                     "returned": 0}
-    return views.pool(partner.id, {**row, "floor": partner.pool.floor})
+    """What is left of what the partner prepaid. A pool that partners share has one balance, and its totals are of all of them."""
+    partner = _partner(call)
+    return Answer(views.pool(partner.id, pools.of(partner)))
 
 
 @endpoint("POST", "/v1/partners/{partner}/pool/top-ups", "pools.top_up", ("充值", "Top up a pool"), scopes="finance",
-          body=requests.TOP_UP, key="required", answers={201: answers.POOL}, refusals=(Code.PARTNER_UNKNOWN,))
+          body=requests.TOP_UP, key="required", answers={201: answers.POOL},
+          refusals=(Code.PARTNER_UNKNOWN, Code.AGREEMENT_REFUSED))
 def top_up(call: Call) -> Answer:
-    """The partner's money, or the pieces it agreed to, came in."""
+    """The partner's money, or the pieces it agreed to, came in. Into a pool that is shared any of its partners may pay: all
+    draw from it."""
     partner, body, once = _partner(call), call.body, call.once
     if body["unit"] != partner.pool.unit:
         raise Refusal(Code.BAD_REQUEST, f"the pool of {partner.id} is counted in {partner.pool.unit}", [
@@ -112,8 +109,8 @@ def top_up(call: Call) -> Answer:
 
     def work() -> tuple[int, Any]:
         with store.transaction():
-            row = pools.top_up(partner, body["amount"], once.name(64))
-            shown = views.pool(partner.id, {**row, "floor": partner.pool.floor})
+            pools.top_up(partner, body["amount"], once.name(64))
+            shown = views.pool(partner.id, pools.of(partner))
             once.remember(partner.id, 201, shown)
         return 201, shown
     return answered(call, once.run(work))

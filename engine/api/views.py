@@ -130,15 +130,17 @@ def charge(row: Row) -> dict[str, Any]:
 
 
 def statement(made: Statement) -> dict[str, Any]:
-    return {"partner": made.partner_id, "date": made.date, "zone": made.zone, "final": made.final, "unit": made.unit,
-            "currency": made.currency, "opening": made.opening, "closing": made.closing, "topped_up": made.topped_up,
-            "drawn": made.drawn, "returned": made.returned, "posted_minor": made.posted_minor, "entries": [
+    return {"partner": made.partner_id, "pool": made.pool_id, "date": made.date, "zone": made.zone,
+            "final": made.final, "unit": made.unit, "currency": made.currency,
+            "opening": made.opening, "closing": made.closing, "topped_up": made.topped_up,
+            "drawn": made.drawn, "returned": made.returned, "others": made.others,
+            "posted_minor": made.posted_minor, "entries": [
                 {"at": rfc3339(e["at_ms"]), "kind": e["kind"], "ref": e["ref"], "amount": e["amount"], "balance": e["balance"],
                  "value_minor": e["value_minor"], "charge": e["charge_no"], "partner_order_no": e["partner_order_no"],
                  "items": e["items"]} for e in made.entries]}
 
 
 def pool(partner_id: str, row: Row) -> dict[str, Any]:
-    return {"partner": partner_id, "unit": row["unit"], "currency": row["currency"], "balance": row["balance"],
+    return {"partner": partner_id, "pool": row["id"], "unit": row["unit"], "currency": row["currency"], "balance": row["balance"],
             "floor": row["floor"], "available": max(0, row["balance"] - row["floor"]), "topped_up": row["topped_up"],
             "drawn": row["drawn"], "returned": row["returned"]}

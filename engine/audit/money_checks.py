@@ -151,8 +151,8 @@ _FACTS = {
                          "payment_order WHERE state = 'succeeded' AND surplus_minor > 0"),
     "refund_approved": ("no", "'refund:' || no || ':approved'", "refund WHERE state NOT IN ('applied', 'rejected')"),
     "refund_succeeded": ("no", "'refund:' || no || ':succeeded'", "refund WHERE state = 'succeeded'"),
-    "pool_topped_up": ("l.partner_id", "'pool:' || l.partner_id || ':' || l.ref",
-                       "pool_log l JOIN partner_pool p ON p.partner_id = l.partner_id "
+    "pool_topped_up": ("l.pool_id", "'pool:' || l.pool_id || ':' || l.ref",
+                       "pool_log l JOIN partner_pool p ON p.id = l.pool_id "
                        "WHERE l.kind = 'top_up' AND p.unit = 'money'"),
 }
 

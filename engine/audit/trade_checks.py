@@ -113,32 +113,41 @@ def coupons_count() -> Iterator[Violation]:
         yield Violation(5, no, f"is {state}, its order is {order_state}")
 
 
+_DRAWN = """charge c LEFT JOIN payment_order p ON p.order_no = c.order_no AND p.tender_kind = 'pool' AND p.state = 'succeeded'
+LEFT JOIN payment_tender d ON d.payment_no = p.no AND d.kind = 'pool'"""       # d.ref: the pool that paid a charge
+
+
 def pools_hold() -> Iterator[Violation]:
-    """6. A partner's pool never goes below its floor; drawn − returned = charged orders; its log adds up."""
-    for partner, unit, currency, balance, floor, topped_up, drawn, returned in rows(
-            "SELECT partner_id, unit, currency, balance, floor, topped_up, drawn, returned FROM partner_pool"):
+    """6. A pool never goes below its floor; drawn − returned = charged orders; its log adds up, and names who drew."""
+    for pool, unit, currency, balance, floor, topped_up, drawn, returned in rows(
+            "SELECT id, unit, currency, balance, floor, topped_up, drawn, returned FROM partner_pool"):
         if drawn and balance < floor:
-            yield Violation(6, partner, f"holds {balance}, below its floor of {floor}")
+            yield Violation(6, pool, f"holds {balance}, below its floor of {floor}")
         if balance != topped_up - drawn + returned:
-            yield Violation(6, partner, f"holds {balance}, but {topped_up} − {drawn} + {returned} went through it")
-        charged = rows("SELECT COALESCE(SUM(amount), 0) FROM charge WHERE partner_id = ? AND state = 'charged'", partner)[0][0]
+            yield Violation(6, pool, f"holds {balance}, but {topped_up} − {drawn} + {returned} went through it")
+        charged = rows(f"SELECT COALESCE(SUM(c.amount), 0) FROM {_DRAWN} WHERE d.ref = ? AND c.state = 'charged'", pool)[0][0]
         if drawn - returned != charged:
-            yield Violation(6, partner, f"drew {drawn} and got {returned} back, but its charges are {charged}")
-        logged = dict(rows("SELECT kind, SUM(amount) FROM pool_log WHERE partner_id = ? GROUP BY kind", partner))
+            yield Violation(6, pool, f"drew {drawn} and got {returned} back, but its charges are {charged}")
+        logged = dict(rows("SELECT kind, SUM(amount) FROM pool_log WHERE pool_id = ? GROUP BY kind", pool))
         if (logged.get("top_up", 0), logged.get("draw", 0), logged.get("return", 0)) != (topped_up, drawn, returned):
-            yield Violation(6, partner, f"its log {dict(logged)} does not add up to its totals")
-        owed = -postings.balance(chart.account("partner_pool", partner), currency)
+            yield Violation(6, pool, f"its log {dict(logged)} does not add up to its totals")
+        owed = -postings.balance(chart.account("partner_pool", pool), currency)
         if unit == "money" and owed != balance:
-            yield Violation(6, partner, f"holds {balance}, but the ledger says {owed}")
+            yield Violation(6, pool, f"holds {balance}, but the ledger says {owed}")
     for no, state in rows("SELECT c.no, c.state FROM charge c JOIN trade_order o ON o.no = c.order_no WHERE "
                           "(c.state IN ('charged', 'returned')) <> (o.paid_at_ms IS NOT NULL) OR "
                           "(c.state = 'returned') <> (o.state = 'refunded')"):
         yield Violation(6, no, f"is {state}, which its order is not")
-    for no, partner, amount, back in rows(
-            "SELECT c.no, c.partner_id, c.amount, COALESCE(SUM(l.amount), 0) FROM charge c LEFT JOIN pool_log l ON "
-            "l.partner_id = c.partner_id AND l.ref = c.order_no AND l.kind = 'return' GROUP BY c.no, c.partner_id, c.amount, "
-            "c.state HAVING COALESCE(SUM(l.amount), 0) <> CASE WHEN c.state = 'returned' THEN c.amount ELSE 0 END"):
-        yield Violation(6, no, f"drew {amount}, and the pool of {partner} got {back} back")
+    for kind, done in (("draw", "c.state IN ('charged', 'returned')"), ("return", "c.state = 'returned'")):
+        for no, partner, amount, logged in rows(
+                f"SELECT c.no, c.partner_id, c.amount, COALESCE(SUM(l.amount), 0) FROM {_DRAWN} "
+                "LEFT JOIN pool_log l ON l.pool_id = d.ref AND l.partner_id = c.partner_id AND l.ref = c.order_no AND l.kind = ? "
+                "GROUP BY c.no, c.partner_id, c.amount, c.state "
+                f"HAVING COALESCE(SUM(l.amount), 0) <> CASE WHEN {done} THEN c.amount ELSE 0 END", kind):
+            yield Violation(6, no, f"is a charge of {amount}, the log of its pool has {logged} as {kind} by {partner}")
+    for ref, pool in rows("SELECT l.ref, l.pool_id FROM pool_log l LEFT JOIN partner_pool p ON p.id = l.pool_id "
+                          "WHERE p.id IS NULL"):
+        yield Violation(6, ref, f"was logged for the pool {pool}, which does not exist")
 
 
 def facts_once() -> Iterator[Violation]:

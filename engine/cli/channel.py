@@ -50,8 +50,8 @@ def _try(actions) -> None:
 def _conform(actions) -> None:
     command = actions.add_parser("conform", help="drive a channel file through everything against the sandbox", description=(
         "Plays the file against the sandbox in a throw-away folder: pay, repeated and forged notices, unknown outcomes, refund, "
-        "close, contracts and deductions, a supplier's or a shop's order, messages: whatever the file declares. Exit 1 names the "
-        "step that failed."))
+        "close, a day's statement, contracts and deductions, a supplier's or a shop's order, messages: whatever the file declares. "
+        "Exit 1 names the step that failed."))
     command.add_argument("file", help="a channel's id, or a file")
     command.add_argument("--only", metavar="DRILL", help="one drill, by its name in the table")
     command.set_defaults(run=conform)

@@ -184,10 +184,12 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class PoolTerms:
+    """Partners whose terms have the same `id` draw from one pool; they agree on all the rest of it."""
     id: str
     unit: str                                  # money (minor units are drawn) | pieces | heads
     floor: int                                 # the pool never goes below
     low_water: int                             # a message is sent below
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +257,7 @@ class Catalog:
         except KeyError:
             raise Refusal(Code.PARTNER_UNKNOWN, f"there is no partner {partner_id!r}",
                           [{"path": "partner", "found": partner_id}]) from None
+
+    def sharing(self, pool_id: str) -> list[Partner]:
+        """The partners that draw from a pool."""
+        return [partner for partner in self.partners.values() if partner.pool.id == pool_id]

@@ -118,7 +118,7 @@ def _check_together(world: World, vocabulary: Vocabulary) -> dict[str, Reach]:
     partners = dict(shelf.sound("partners"))
     for id, partner in partners.items():
         shelf.add_all("partners", id, check_partners.check_partner(world, partner))
-    for id, fault in check_partners.check_shared_pools(partners):
+    for id, fault in check_partners.check_shared_pools(world, partners):
         shelf.add("partners", id, fault)
     return reaches
 

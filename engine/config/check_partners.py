@@ -1,6 +1,7 @@
 """Partners: an agreement that covers something sold where it may charge, from a pool that makes sense."""
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Iterator, Mapping
 
 from ..base import money
@@ -47,6 +48,11 @@ def _check_prices(world: World, partner: Document) -> Iterator[Fault]:
 
 def _check_pool(world: World, partner: Document) -> Iterator[Fault]:
     pool, currency = partner["pool"], pool_currency(world, partner)
+    other = {key: product["currency"] for key, product in _priced(world, partner) if product.get("currency", "CNY") != currency}
+    if other and partner["mode"] == "fund_pool":
+        key = next(iter(other))
+        yield Fault(("prices", key), "currency", f"the pool is kept in {currency}, and {key} is priced in another currency",
+                    at_key=True, found=other[key], expected=currency)
     if partner["mode"] == "fund_pool":
         faults = [fault for word in ("floor", "low_water") for fault in precision(pool[word], currency, ("pool", word))]
         yield from faults
@@ -62,8 +68,12 @@ def _check_pool(world: World, partner: Document) -> Iterator[Fault]:
 
 def pool_currency(world: World, partner: Document) -> str:
     """What a fund pool is kept in: the currency of what the agreement covers."""
-    found = (world.sku(key) for key in partner["prices"])
-    return next((product.get("currency", "CNY") for product, _ in filter(None, found)), "CNY")
+    return next((product.get("currency", "CNY") for _, product in _priced(world, partner)), "CNY")
+
+
+def _priced(world: World, partner: Document) -> Iterator[tuple[str, Document]]:
+    """(sku key, its product) of what the agreement covers."""
+    return ((key, found[0]) for key in partner["prices"] if (found := world.sku(key)))
 
 
 def _check_told(world: World, partner: Document) -> list[Fault]:
@@ -78,7 +88,7 @@ def _check_merchant(world: World, partner: Document) -> Iterator[Fault]:
                     expected="a merchant of kind own or seller")
 
 
-def check_shared_pools(partners: Mapping[str, Document]) -> Iterator[tuple[str, Fault]]:
+def check_shared_pools(world: World, partners: Mapping[str, Document]) -> Iterator[tuple[str, Fault]]:
     """(partner id, fault): partners that draw from one pool must agree on what is drawn and how far."""
     first: dict[str, str] = {}
     for id, partner in partners.items():
@@ -86,10 +96,13 @@ def check_shared_pools(partners: Mapping[str, Document]) -> Iterator[tuple[str, 
         other = first.setdefault(pool.get("id", id), id)
         if other == id:
             continue
-        terms = partners[other]["pool"]
+        terms, currency = partners[other]["pool"], pool_currency(world, partner)
         if partner["mode"] != partners[other]["mode"]:
             yield id, Fault(("pool",), "pool", f"{other} draws from this pool by another mode", found=partner["mode"],
                             expected=partners[other]["mode"], at_key=True)
-        elif any(str(pool[word]) != str(terms[word]) for word in ("floor", "low_water")):
+        elif partner["mode"] == "fund_pool" and currency != pool_currency(world, partners[other]):
+            yield id, Fault(("pool",), "pool", f"{other} draws from this pool in another currency", found=currency,
+                            expected=pool_currency(world, partners[other]), at_key=True)
+        elif any(Decimal(str(pool[word])) != Decimal(str(terms[word])) for word in ("floor", "low_water")):
             told = f"{other} draws from this pool with another floor or low-water mark"
             yield id, Fault(("pool",), "pool", told, at_key=True)

@@ -151,13 +151,14 @@ def _merchant(merchant: Document) -> Merchant:
 
 def _partner(partner: Document, world: World) -> Partner:
     retry, pool, unit = partner.get("retry", _RETRY), partner["pool"], _POOL_UNITS[partner["mode"]]
-    read = (lambda value: money.parse_major(value, pool_currency(world, partner))) if unit == "money" else int
+    currency = pool_currency(world, partner)
+    read = (lambda value: money.parse_major(value, currency)) if unit == "money" else int
     prices = {key: money.parse_major(price, world.sku(key)[0].get("currency", "CNY"))
               for key, price in partner["prices"].items()}
     return Partner(
         id=partner["id"], title=_frozen(partner["title"]), mode=partner["mode"], scenes=frozenset(partner["scenes"]),
         prices=MappingProxyType(prices),
-        pool=PoolTerms(pool.get("id", partner["id"]), unit, read(pool["floor"]), read(pool["low_water"])),
+        pool=PoolTerms(pool.get("id", partner["id"]), unit, read(pool["floor"]), read(pool["low_water"]), currency),
         per_buyer_cap=partner.get("caps", {}).get("per_buyer"), **_valid(partner), verify=partner["verify"],
         retry_every_s=clock.parse_duration_s(retry["every"]), retry_for_s=clock.parse_duration_s(retry["for"]),
         merchant_id=partner["merchant"], **_told(partner.get("tell", {})))

@@ -100,9 +100,10 @@ def _current_ends(buyer_id: str) -> dict[str, int]:
                                          "state = 'active' AND quota_total IS NULL GROUP BY \"right\"", (buyer_id,)))
 
 
-def revoke(order_no: str, cause: str) -> int:
-    """End all of an order's entitlements; returns how many were active."""
-    rows = store.many(Entitlement, order_no=order_no, state="active", lock=True)
+def revoke(order_no: str, cause: str, line_n: int | None = None) -> int:
+    """End all of an order's entitlements, or those of one line; returns how many were active."""
+    of_line = {} if line_n is None else {"line_n": line_n}
+    rows = store.many(Entitlement, order_no=order_no, state="active", lock=True, **of_line)
     for row in rows:
         store.move(ENTITLEMENT, row["no"], "revoked", cause, row=row)
     return len(rows)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 import peewee
 
@@ -64,12 +64,13 @@ def queue(order_no: str, template: str, channel_id: str, recipient: str, text: s
     return no
 
 
-def send(no: str, channel: Any) -> None:
-    """Send a queued message through its compiled channel. Raises outbox.Later until it is sent or given up."""
+def send(no: str, channel: Any, operate: Callable[..., wire.Outcome]) -> None:
+    """Send a queued message through its compiled channel; `operate` makes the call. Raises outbox.Later until it is sent or
+    given up."""
     row = store.one(Message, no=no)
     if row is None or row["state"] != "queued":
         return
-    outcome = wire.operate(channel, "send", {
+    outcome = operate(channel, "send", {
         "message.no": no, "message.to": row["recipient"], "message.text": row["text"], "message.template": row["template"],
         "order.no": row["order_no"], "settings.sandbox_url": settings.sandbox_url()})
     with store.transaction():                  # the move itself refuses a message that another worker has moved meanwhile

@@ -8,7 +8,7 @@ not acknowledged in its time is a dead job; a person may send it round again.
 from __future__ import annotations
 
 import logging
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 import peewee
 
@@ -65,12 +65,14 @@ def stage(reporting: Reporting, operation: str, owner: str, order_no: str, event
     return no
 
 
-def send(job: Mapping[str, Any], channel: Any, common: Mapping[str, Any]) -> None:
-    """Send a notice once. Raises outbox.Later until it is acknowledged, outbox.GivenUp when its time is over."""
+def send(job: Mapping[str, Any], channel: Any, common: Mapping[str, Any], operate: Callable[..., wire.Outcome]
+         ) -> None:
+    """Send a notice once; `operate` makes the call. Raises outbox.Later until it is acknowledged, outbox.GivenUp when its time
+    is over."""
     row = _taken_up(job)
     if row is None:
         return
-    outcome = wire.operate(channel, row["operation"], _all_facts(row, channel, common))
+    outcome = operate(channel, row["operation"], _all_facts(row, channel, common, operate))
     crash.point("outgoing.called")
     with store.transaction():
         row = store.one(OutgoingNotice, no=row["no"], lock=True)
@@ -97,12 +99,18 @@ def send(job: Mapping[str, Any], channel: Any, common: Mapping[str, Any]) -> Non
     raise outbox.GivenUp(reason)
 
 
-def _all_facts(row: Mapping[str, Any], channel: Any, common: Mapping[str, Any]) -> dict[str, Any]:
+def _all_facts(row: Mapping[str, Any], channel: Any, common: Mapping[str, Any], operate: Callable[..., wire.Outcome]
+               ) -> dict[str, Any]:
     """What is told. Where the report must name the shop's own numbers of the pieces, the shop is asked for them first."""
     facts = {**row["facts"], **common}
     if "shop.item_nos" in wire.needs_facts(channel, row["operation"]) and wire.declares(channel, "query"):
-        facts["shop.item_nos"] = wire.operate(channel, "query", facts).fields.get("item_nos") or ""
+        facts["shop.item_nos"] = _pieces(operate(channel, "query", facts).fields)
     return facts
+
+
+def _pieces(said: Mapping[str, Any]) -> Any:
+    """The shop's own numbers of an order's pieces: a list of them, or what each of its items says."""
+    return said.get("item_nos") or [item["number"] for item in said.get("items", ()) if item.get("number")] or ""
 
 
 def _taken_up(job: Mapping[str, Any]) -> dict[str, Any] | None:

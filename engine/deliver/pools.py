@@ -1,4 +1,8 @@
-"""Partner pools: what a partner prepaid, in money, pieces or heads. Drawn atomically, never below the floor."""
+"""Partner pools: what was prepaid, in money, pieces or heads. Drawn atomically, never below the floor.
+
+A pool is a partner's own, or shared by those whose agreements name it: one balance and one floor. The log says which of
+them drew, and on whose behalf it was topped up; a receipt counts once for the pool, whoever it is booked by.
+"""
 from __future__ import annotations
 
 from typing import Any
@@ -8,14 +12,14 @@ import peewee
 from .. import store
 from ..base import clock, trace
 from ..base.errors import Code, Refusal
-from ..config.catalog import Partner
+from ..config.catalog import Partner, PoolTerms
 from ..ledger import chart
 from ..ledger.postings import Move, post
 
 
 class PartnerPool(store.TradeTable):
     """balance is in minor units for a money pool, otherwise in pieces or heads."""
-    partner_id = peewee.CharField(max_length=64, primary_key=True)
+    id = peewee.CharField(max_length=64, primary_key=True)
     unit = peewee.CharField(max_length=8)
     currency = peewee.CharField(max_length=3)
     balance = peewee.BigIntegerField()
@@ -29,7 +33,8 @@ class PartnerPool(store.TradeTable):
 class PoolLog(store.TradeTable):
     """Every change: kind top_up · draw · return; amount is positive."""
     id = peewee.BigAutoField()
-    partner_id = peewee.CharField(max_length=64, index=True)
+    pool_id = peewee.CharField(max_length=64)
+    partner_id = peewee.CharField(max_length=64)           # of the pool's partners, the one it was for
     kind = peewee.CharField(max_length=8)
     ref = peewee.CharField(max_length=64)      # order number, or the top-up's own key
     amount = peewee.BigIntegerField()
@@ -38,55 +43,83 @@ class PoolLog(store.TradeTable):
     at_ms = peewee.BigIntegerField()
 
     class Meta:
-        indexes = ((("partner_id", "kind", "ref"), True), (("partner_id", "at_ms"), False))
+        indexes = ((("pool_id", "kind", "ref"), True), (("pool_id", "at_ms"), False), (("partner_id", "at_ms"), False))
 
 
-def find(partner_id: str) -> dict[str, Any] | None:
-    return store.one(PartnerPool, partner_id=partner_id)
+def find(pool_id: str) -> dict[str, Any] | None:
+    return store.one(PartnerPool, id=pool_id)
 
 
-def top_up(partner: Partner, amount: int, key: str, currency: str = "CNY") -> dict[str, Any]:
-    """The partner's money (or agreed pieces) came in; the same key counts once. Returns the pool."""
+def of(partner: Partner) -> dict[str, Any]:
+    """The pool of a partner's agreement, with the floor agreed on now; an empty one before the first top-up."""
+    terms = partner.pool
+    row = find(terms.id) or {"id": terms.id, "unit": terms.unit, "currency": terms.currency, "balance": 0, "topped_up": 0,
+                             "drawn": 0, "returned": 0}
+    return {**row, "floor": terms.floor}
+
+
+def top_up(partner: Partner, amount: int, key: str) -> dict[str, Any]:
+    """Money (or agreed pieces) came in for the partner's pool; the same key counts once for the pool, whichever of those who
+    share it is named. Returns the pool."""
+    terms = partner.pool
     with store.transaction():
         now = clock.now_ms()
-        store.insert(PartnerPool, {"partner_id": partner.id, "unit": partner.pool.unit, "currency": currency, "balance": 0,
-                                   "floor": partner.pool.floor, "topped_up": 0, "drawn": 0, "returned": 0,
+        store.insert(PartnerPool, {"id": terms.id, "unit": terms.unit, "currency": terms.currency, "balance": 0,
+                                   "floor": terms.floor, "topped_up": 0, "drawn": 0, "returned": 0,
                                    "updated_at_ms": now}, ignore=True)
-        pool = store.one(PartnerPool, partner_id=partner.id, lock=True)
-        if store.one(PoolLog, partner_id=partner.id, kind="top_up", ref=key):
+        pool = store.one(PartnerPool, id=terms.id, lock=True)
+        if _measure(terms).items() - pool.items():
+            raise _other_measure(partner, pool)
+        if store.one(PoolLog, pool_id=terms.id, kind="top_up", ref=key):
             return pool
-        store.update(PartnerPool, {"updated_at_ms": now}, add={"balance": amount, "topped_up": amount}, partner_id=partner.id)
-        _log(partner.id, "top_up", key, amount, pool["balance"] + amount)
-        if partner.pool.unit == "money":
-            post("pool_topped_up", f"pool:{partner.id}:{key}", currency,
-                 [Move(chart.account("partner_pool", partner.id), chart.account("bank_in_transit"), amount)])
-        return store.one(PartnerPool, partner_id=partner.id)
+        store.update(PartnerPool, {"updated_at_ms": now}, add={"balance": amount, "topped_up": amount}, id=terms.id)
+        _log(partner, "top_up", key, amount, pool["balance"] + amount)
+        if terms.unit == "money":
+            post("pool_topped_up", f"pool:{terms.id}:{key}", terms.currency,
+                 [Move(chart.account("partner_pool", terms.id), chart.account("bank_in_transit"), amount)])
+        return find(terms.id)
 
 
 def draw(partner: Partner, amount: int, order_no: str) -> int:
     """Take from the pool in the open transaction; the balance after. POOL_EXHAUSTED rather than going below the floor."""
-    floor = partner.pool.floor
-    changed = store.update(PartnerPool, {"updated_at_ms": clock.now_ms(), "floor": floor},
-                           add={"balance": -amount, "drawn": amount}, partner_id=partner.id,
-                           also="balance - ? >= ?", params=(amount, floor))
-    pool = find(partner.id)
+    terms = partner.pool
+    changed = store.update(PartnerPool, {"updated_at_ms": clock.now_ms(), "floor": terms.floor},
+                           add={"balance": -amount, "drawn": amount}, id=terms.id, **_measure(terms),
+                           also="balance - ? >= ?", params=(amount, terms.floor))
+    pool = find(terms.id)
     if changed != 1:
-        left = (pool["balance"] if pool else 0) - floor
-        raise Refusal(Code.POOL_EXHAUSTED, f"{amount} {partner.pool.unit} are needed, the pool of {partner.id} has {left} "
+        if pool and _measure(terms).items() - pool.items():
+            raise _other_measure(partner, pool)
+        left = (pool["balance"] if pool else 0) - terms.floor
+        raise Refusal(Code.POOL_EXHAUSTED, f"{amount} {terms.unit} are needed, the pool {terms.id} of {partner.id} has {left} "
                                            f"above its floor", [{"path": "pool", "found": left, "expected": amount}])
-    _log(partner.id, "draw", order_no, amount, pool["balance"])
+    _log(partner, "draw", order_no, amount, pool["balance"])
     return pool["balance"]
 
 
 def give_back(partner: Partner, amount: int, order_no: str) -> int:
-    """Return what an order drew; the balance after."""
+    """Return what an order drew, to the pool it was drawn from; the balance after."""
     store.update(PartnerPool, {"updated_at_ms": clock.now_ms()}, add={"balance": amount, "returned": amount},
-                 partner_id=partner.id)
-    pool = find(partner.id)
-    _log(partner.id, "return", order_no, amount, pool["balance"])
+                 id=partner.pool.id)
+    pool = find(partner.pool.id)
+    _log(partner, "return", order_no, amount, pool["balance"])
     return pool["balance"]
 
 
-def _log(partner_id: str, kind: str, ref: str, amount: int, balance_after: int) -> None:
-    store.current().later(PoolLog, {"partner_id": partner_id, "kind": kind, "ref": ref, "amount": amount,
-                                    "balance_after": balance_after, "trace_id": trace.trace_id(), "at_ms": clock.now_ms()})
+def _measure(terms: PoolTerms) -> dict[str, str]:
+    return {"unit": terms.unit, "currency": terms.currency} if terms.unit == "money" else {"unit": terms.unit}
+
+
+def _other_measure(partner: Partner, pool: dict[str, Any]) -> Refusal:
+    """An agreement was changed to another mode or currency, and its pool still holds what was prepaid by the earlier one."""
+    counted, agreed = pool["unit"], partner.pool.unit
+    if counted == agreed:
+        counted, agreed = pool["currency"], partner.pool.currency
+    return Refusal(Code.AGREEMENT_REFUSED, f"the pool {pool['id']} holds {counted}, the agreement of {partner.id} draws {agreed}: "
+                                           "it needs a pool of its own", [{"path": "pool", "found": counted, "expected": agreed}])
+
+
+def _log(partner: Partner, kind: str, ref: str, amount: int, balance_after: int) -> None:
+    store.current().later(PoolLog, {"pool_id": partner.pool.id, "partner_id": partner.id, "kind": kind, "ref": ref,
+                                    "amount": amount, "balance_after": balance_after, "trace_id": trace.trace_id(),
+                                    "at_ms": clock.now_ms()})

@@ -1,6 +1,7 @@
 """A partner's statement: what went through its pool on one business day, from the opening balance to the closing one, and
 what the ledger posted for the very same entries. A day is the business's, in its zone; a closing balance is the next day's
-opening one, whatever is asked when.
+opening one, whatever is asked when. Of a pool that is shared each partner sees its own entries, and what all others did to
+the balance as one sum.
 """
 from __future__ import annotations
 
@@ -22,13 +23,14 @@ SETTLES_S = 60                                 # what was begun before midnight 
 KINDS = {"top_up": 1, "return": 1, "draw": -1}     # what each does to the balance
 COLUMNS = ("time", "kind", "ref", "partner_order_no", "charge_no", "items", "amount", "balance", "value", "currency")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
-_ENTRIES = """SELECT l.at_ms, l.kind, l.ref, l.amount, c.no, c.partner_order_no, o.payable_minor
+_ENTRIES = """SELECT l.at_ms, l.kind, l.ref, l.amount, l.partner_id, c.no, c.partner_order_no, o.payable_minor
 FROM pool_log l LEFT JOIN charge c ON c.order_no = l.ref AND l.kind <> 'top_up' LEFT JOIN trade_order o ON o.no = c.order_no
-WHERE l.partner_id = ? AND l.at_ms >= ? AND l.at_ms < ? ORDER BY l.id"""
+WHERE l.pool_id = ? AND l.at_ms >= ? AND l.at_ms < ? ORDER BY l.id"""
+_BEFORE = "SELECT kind, CAST(SUM(amount) AS BIGINT) FROM pool_log WHERE pool_id = ? AND at_ms < ? GROUP BY kind"
 _POSTED = """SELECT COALESCE(SUM(p.amount_minor), 0) FROM pool_log l JOIN ledger_transaction t ON {match}
 JOIN ledger_posting p ON p.transaction_no = t.no AND p.account = ?
-WHERE l.partner_id = ? AND l.at_ms >= ? AND l.at_ms < ? AND l.kind = ?"""
-_MATCHES = {"top_up": "t.event = 'pool:' || l.partner_id || ':' || l.ref",
+WHERE l.pool_id = ? AND l.partner_id = ? AND l.at_ms >= ? AND l.at_ms < ? AND l.kind = ?"""
+_MATCHES = {"top_up": "t.event = 'pool:' || l.pool_id || ':' || l.ref",
             "draw": "t.order_no = l.ref AND t.kind = 'order_paid'",
             "return": "t.order_no = l.ref AND t.kind = 'refund_succeeded'"}
 
@@ -37,11 +39,14 @@ _MATCHES = {"top_up": "t.event = 'pool:' || l.partner_id || ':' || l.ref",
 class Statement:
     """Balances and amounts are in the pool's unit; `…_minor` are minor units of the currency.
 
+    others        what other partners of a shared pool did to its balance: opening + topped_up − drawn + returned + others =
+                  closing
     posted_minor  what the ledger posted for these entries: to the partner's favour for a money pool, otherwise owed by it
     final         the day is over, and so nothing can be added
     entries       {at_ms, kind: top_up · draw · return, ref, amount, balance, value_minor, charge_no?, partner_order_no?, items}
     """
     partner_id: str
+    pool_id: str
     date: str
     zone: str
     unit: str
@@ -52,6 +57,7 @@ class Statement:
     topped_up: int
     drawn: int
     returned: int
+    others: int
     posted_minor: int
     entries: tuple[dict[str, Any], ...]
 
@@ -78,38 +84,33 @@ def of_day(partner: Partner, date: str) -> Statement:
     """The statement of a business day (`YYYY-MM-DD`); as of now while the day is not over."""
     start, end = bounds_ms(date)
     with store.snapshot():
-        pool = pools.find(partner.id) or {"unit": partner.pool.unit, "currency": "CNY"}
-        before = _sums(partner.id, 0, start)
-        day = _sums(partner.id, start, end)
-        rows = store.query(store.trade, _ENTRIES, (partner.id, start, end))
-        items = _items([row[2] for row in rows if row[1] != "top_up"])
+        pool = pools.of(partner)
+        before = dict(store.query(store.trade, _BEFORE, (pool["id"], start)))
+        rows = store.query(store.trade, _ENTRIES, (pool["id"], start, end))
+        own = [row for row in rows if row[4] == partner.id]
+        items = _items([row[2] for row in own if row[1] != "top_up"])
         posted = sum(_posted(partner, pool["unit"], kind, start, end) for kind in KINDS)
-    opening = balance = _balance(before)
-    entries = []
-    for at_ms, kind, ref, amount, charge_no, order_no, value in rows:
+    opening = balance = sum(KINDS[kind] * amount for kind, amount in before.items())
+    day, entries = dict.fromkeys(KINDS, 0), []
+    for at_ms, kind, ref, amount, whose, charge_no, order_no, value in rows:
         balance += KINDS[kind] * amount
+        if whose != partner.id:
+            continue
+        day[kind] += amount
         value = value if kind != "top_up" else amount if pool["unit"] == "money" else 0
         entries.append({"at_ms": at_ms, "kind": kind, "ref": ref, "amount": amount, "balance": balance, "value_minor": value,
                         "charge_no": charge_no, "partner_order_no": order_no, "items": items.get(ref, "")})
-    return Statement(partner.id, date, settings.timezone(), pool["unit"], pool["currency"],
-                     clock.now_ms() >= end + SETTLES_S * 1000, opening, opening + _balance(day), day["top_up"], day["draw"],
-                     day["return"], posted, tuple(entries))
-
-
-def _sums(partner_id: str, start: int, end: int) -> dict[str, int]:
-    found = store.query(store.trade, "SELECT kind, CAST(SUM(amount) AS BIGINT) FROM pool_log WHERE partner_id = ? AND at_ms >= ? "
-                                     "AND at_ms < ? GROUP BY kind", (partner_id, start, end))
-    return {**dict.fromkeys(KINDS, 0), **dict(found)}
-
-
-def _balance(sums: dict[str, int]) -> int:
-    return sum(KINDS[kind] * amount for kind, amount in sums.items())
+    own_sum = sum(KINDS[kind] * amount for kind, amount in day.items())
+    return Statement(partner.id, pool["id"], date, settings.timezone(), pool["unit"], pool["currency"],
+                     clock.now_ms() >= end + SETTLES_S * 1000, opening, balance, day["top_up"], day["draw"],
+                     day["return"], balance - opening - own_sum, posted, tuple(entries))
 
 
 def _posted(partner: Partner, unit: str, kind: str, start: int, end: int) -> int:
-    """What the ledger posted on the partner's account for the entries of a kind, seen from the partner's pool."""
-    account = chart.account("partner_pool" if unit == "money" else "partner_receivable", partner.id)
-    [[total]] = store.query(store.trade, _POSTED.format(match=_MATCHES[kind]), (account, partner.id, start, end, kind))
+    """What the ledger posted for the partner's entries of a kind, seen from the partner's pool."""
+    account = chart.account(*("partner_pool", partner.pool.id) if unit == "money" else ("partner_receivable", partner.id))
+    [[total]] = store.query(store.trade, _POSTED.format(match=_MATCHES[kind]),
+                            (account, partner.pool.id, partner.id, start, end, kind))
     return -int(total)
 
 
@@ -126,8 +127,9 @@ def _items(order_nos: list[str]) -> dict[str, str]:
 
 
 def csv_of(statement: Statement) -> bytes:
-    """The same as a table: a line for the opening balance, one an entry, one for the closing balance; amounts of a money
-    pool in major units. UTF-8 with its mark, so that spreadsheets read the Chinese in it."""
+    """The same as a table: a line for the opening balance, one an entry, one for what other partners of the pool did, if
+    they did anything, one for the closing balance; amounts of a money pool in major units. UTF-8 with its mark,
+    so that spreadsheets read the Chinese in it."""
     out = io.StringIO()
     write = csv.writer(out).writerow
     write(COLUMNS)
@@ -138,6 +140,9 @@ def csv_of(statement: Statement) -> bytes:
         sign = "-" if KINDS[e["kind"]] < 0 else ""
         write((_local(e["at_ms"]), e["kind"], _plain(e["ref"]), _plain(e["partner_order_no"]), e["charge_no"] or "", e["items"],
                sign + shown(e["amount"]), shown(e["balance"]), money.format_major(e["value_minor"], statement.currency),
+               statement.currency))
+    if statement.others:
+        write((_local(min(end, clock.now_ms())), "others", "", "", "", "", shown(statement.others), shown(statement.closing), "",
                statement.currency))
     write((_local(min(end, clock.now_ms())), "closing", "", "", "", "", "", shown(statement.closing), "", statement.currency))
     return b"\xef\xbb\xbf" + out.getvalue().encode()

@@ -22,7 +22,7 @@ KINDS = {k.name: k for k in (
     Kind("partner_receivable", "asset", True, "合作商应收", "Receivable from a partner"),
     Kind("deferred_revenue", "liability", True, "递延收入", "Sold, not yet earned, by business line"),
     Kind("merchant_payable", "liability", True, "商户应付", "Owed to a seller"),
-    Kind("partner_pool", "liability", True, "合作商资金池", "A partner's prepaid money"),
+    Kind("partner_pool", "liability", True, "合作商资金池", "Money that partners prepaid, by pool"),
     Kind("user_balance", "liability", True, "用户余额", "A buyer's prepaid money"),
     Kind("voucher_liability", "liability", False, "礼券负债", "Gift vouchers given out"),
     Kind("points_liability", "liability", False, "积分负债", "Points given out"),

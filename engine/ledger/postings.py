@@ -101,6 +101,14 @@ def balance(account: str, currency: str) -> int:
     return int(total)                          # PostgreSQL adds whole numbers up to a decimal
 
 
+def returned(order_no: str) -> dict[str, int]:
+    """account → what an order's refunds have taken back from it so far, minor units."""
+    return {account: int(total) for account, total in store.query(
+        store.trade, "SELECT p.account, SUM(p.amount_minor) FROM ledger_transaction t JOIN ledger_posting p ON "
+                     "p.transaction_no = t.no WHERE t.order_no = ? AND t.kind = 'refund_approved' AND p.amount_minor > 0 "
+                     "GROUP BY p.account", (order_no,))}
+
+
 def of_order(order_no: str) -> list[dict]:
     """An order's ledger transactions with their legs, in order."""
     found = store.many(LedgerTransaction, order_no=order_no, order_by="at_ms, no")

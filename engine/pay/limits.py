@@ -2,7 +2,7 @@
 
 A payment counts from its intent on, and no longer once it failed or was closed; money that comes all the same counts
 again, whatever the limit says, for it has moved. One conditional UPDATE a payment: no number of buyers at once can pass a
-limit. A channel without a limit by day costs no statement.
+limit. A channel without a limit by day costs no statement. A deduction of a contract counts as any payment does.
 """
 from __future__ import annotations
 
@@ -44,10 +44,6 @@ def size_wrong(limits: Limits, amount_minor: int, currency: str) -> str:
     return ""
 
 
-_RAISE = """
-INSERT INTO channel_day (account, day, used, used_minor) VALUES (?, ?, 1, ?)
-ON CONFLICT (account, day) DO UPDATE SET used = channel_day.used + 1, used_minor = channel_day.used_minor + excluded.used_minor"""
-_WITHIN = " WHERE channel_day.used + 1 <= ? AND channel_day.used_minor + excluded.used_minor <= ?"
 _NO_LIMIT = 2 ** 62
 
 
@@ -58,30 +54,30 @@ def take(channel_id: str, payment_no: str, amount_minor: int) -> str:
         return ""
     count_max = _NO_LIMIT if limits.day_count is None else limits.day_count
     minor_max = _NO_LIMIT if limits.day_minor is None else limits.day_minor
-    if amount_minor > minor_max or not _raise(limits, _today(), amount_minor, (count_max, minor_max)):
+    day = _today()
+    if amount_minor > minor_max or not _raise(limits.account, day, amount_minor, count_max, minor_max):
         return "it has taken as much as it may today"
-    _note(payment_no, limits, amount_minor)
+    _note(payment_no, limits.account, day, amount_minor)
     return ""
 
 
 def count_all_the_same(channel_id: str, payment_no: str, amount_minor: int) -> None:
-    """A payment that no longer counted was paid after all. One that ended while there was no limit has never ceased to."""
-    limits = terms.of(channel_id).limits
-    if limits.by_day and store.one(ChannelUse, payment_no=payment_no) is None:
-        _raise(limits, _today(), amount_minor)
-        _note(payment_no, limits, amount_minor)
+    """A payment that no longer counted was paid after all."""
+    limits, day = terms.of(channel_id).limits, _today()
+    if limits.by_day:
+        _raise(limits.account, day, amount_minor, _NO_LIMIT, _NO_LIMIT)
+        _note(payment_no, limits.account, day, amount_minor)
 
 
 def give_back(payment: Mapping[str, Any]) -> None:
     """A payment that failed or was closed counts no longer; in the open transaction, with the payment's lock."""
     if payment["tender_kind"] == "channel":
-        take_back(payment["channel_id"], payment["no"])
+        take_back(payment["no"])
 
 
-def take_back(channel_id: str, payment_no: str) -> None:
-    """The same of a payment that did not come to be: `take` was in this transaction."""
-    if not terms.of(channel_id).limits.by_day:
-        return
+def take_back(payment_no: str) -> None:
+    """The same of a payment that did not come to be: `take` was in this transaction. Whether it counts is looked up, not what
+    the channel's file says now: the limit it was counted in may be gone."""
     staged = store.current().staged(ChannelUse)
     use = next((row for row in staged if row["payment_no"] == payment_no), None)
     if use is not None:
@@ -100,13 +96,15 @@ def _today() -> str:
     return clock.business_date(clock.now_ms(), settings.timezone())
 
 
-def _raise(limits: Limits, day: str, amount_minor: int, caps: tuple[int, int] | None = None) -> bool:
-    sql, params = (_RAISE, ()) if caps is None else (_RAISE + _WITHIN, caps)
-    db = store.trade
-    sql = sql if db.is_sqlite else sql.replace("?", "%s")
-    return db.database.execute_sql(sql, (limits.account, day, amount_minor, *params)).rowcount == 1
+def _raise(account: str, day: str, amount_minor: int, count_max: int, minor_max: int) -> bool:
+    """Raise a day's counters if that stays within both; False otherwise. A full day is only looked at, not locked: two who look
+    at the same full channels in another order must not wait for each other."""
+    def once_more() -> bool:
+        return store.update(ChannelDay, {}, add={"used": 1, "used_minor": amount_minor}, account=account, day=day,
+                            also="used + 1 <= ? AND used_minor + ? <= ?", params=(count_max, amount_minor, minor_max)) == 1
+    first = {"account": account, "day": day, "used": 1, "used_minor": amount_minor}
+    return once_more() or store.insert(ChannelDay, first, ignore=True) == 1 or once_more()
 
 
-def _note(payment_no: str, limits: Limits, amount_minor: int) -> None:
-    store.current().later(ChannelUse, {"payment_no": payment_no, "account": limits.account, "day": _today(),
-                                       "amount_minor": amount_minor})
+def _note(payment_no: str, account: str, day: str, amount_minor: int) -> None:
+    store.current().later(ChannelUse, {"payment_no": payment_no, "account": account, "day": day, "amount_minor": amount_minor})

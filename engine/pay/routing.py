@@ -81,7 +81,7 @@ class Selection:
 
     def refused(self, channel_id: str, sentence: str) -> None:
         """The channel that was given can't be used: nothing was begun with it."""
-        limits.take_back(channel_id, self._payment_no)
+        limits.take_back(self._payment_no)
         self.leave_out(channel_id, "refused", sentence)
 
     def refusal(self) -> Refusal:

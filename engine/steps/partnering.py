@@ -63,17 +63,20 @@ def draw_pool(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tell_low(ctx: SaleContext, left: int, mark: int) -> None:
-    """The pool has gone below its low-water mark: a message to the partner's contact, as the live release has it."""
-    catalog, partner = live.catalog(), ctx.partner
-    signal.emit("pool.low", partner=partner.id)
-    told = (catalog.partners.get(partner.id) or partner).low_water
-    if told is None:
-        return
-    template = catalog.messages[told.template]
-    shown = [money.format_major(n, ctx.price.currency) if partner.pool.unit == "money" else str(n) for n in (left, mark)]
-    text = messages.render(template["text"][told.lang], {"partner.title": partner.title[told.lang], "pool.balance": shown[0],
-                                                         "pool.low_water": shown[1], "currency": ctx.price.currency})
-    messages.queue(ctx.subject_no, told.template, template["channel"], told.to, text)
+    """The pool has gone below its low-water mark: a message to the contact of each partner that shares it, as the live
+    release has them; a contact that several of them name gets one."""
+    catalog, pool = live.catalog(), ctx.partner.pool
+    signal.emit("pool.low", partner=ctx.partner.id)
+    shown = [money.format_major(n, pool.currency) if pool.unit == "money" else str(n) for n in (left, mark)]
+    told = set()
+    for partner in catalog.sharing(pool.id) or [ctx.partner]:
+        if partner.low_water is None or partner.low_water in told:
+            continue
+        told.add(partner.low_water)
+        template, lang = catalog.messages[partner.low_water.template], partner.low_water.lang
+        text = messages.render(template["text"][lang], {
+            "partner.title": partner.title[lang], "pool.balance": shown[0], "pool.low_water": shown[1], "currency": pool.currency})
+        messages.queue(ctx.subject_no, partner.low_water.template, template["channel"], partner.low_water.to, text)
 
 
 @step("charge.draw", "write")

@@ -3,10 +3,9 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from .. import wire
 from ..deliver import upstream, work_orders
 from ..flow.step import StepFailed
-from ..pay import channels
+from ..pay import channels, health
 from .checks import _TITLE
 from .context import SaleContext
 from .registry import call_step, step
@@ -57,10 +56,10 @@ class OpenUpstreamOrder:
             **channels.common_facts(merchant.upstream_channel)}}
 
     def call(self, intent: dict, timeout_s: float | None) -> dict[str, Any]:
-        return _outcome(wire.operate(channels.get(intent["channel"]), "charge", intent["facts"], timeout_s=timeout_s))
+        return _outcome(health.operate(channels.get(intent["channel"]), "charge", intent["facts"], timeout_s=timeout_s))
 
     def ask(self, intent: dict, timeout_s: float | None) -> dict[str, Any] | None:
-        outcome = wire.operate(channels.get(intent["channel"]), "query", intent["facts"], timeout_s=timeout_s)
+        outcome = health.operate(channels.get(intent["channel"]), "query", intent["facts"], timeout_s=timeout_s)
         if outcome.state == "failed" and not any(outcome.fields.get(number) for number in ("channel_no", "upstream_no")):
             raise StepFailed(f"the supplier can't be asked: {outcome.reason}", in_doubt=True)
         return None if outcome.state == "absent" else _outcome(outcome)

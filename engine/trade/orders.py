@@ -144,6 +144,11 @@ def add_detail(order_no: str, kind: str, body: dict[str, Any]) -> None:
     store.current().later(OrderDetail, {"order_no": order_no, "kind": kind, "body": body, "at_ms": clock.now_ms()})
 
 
+def details(order_no: str, kind: str) -> list[dict[str, Any]]:
+    """What was added to an order under a kind, in order."""
+    return [row["body"] for row in store.many(OrderDetail, order_no=order_no, kind=kind, order_by="id")]
+
+
 def find(no: str, lock: bool = False) -> dict[str, Any]:
     """The order's row; ORDER_UNKNOWN when there is none."""
     row = store.one(TradeOrder, no=no, lock=lock)

@@ -224,18 +224,20 @@ BOUNDARY = "salewright-5d41b0c2f8a94e6793"
 
 
 def write_multipart(tree: Mapping[str, Any], text_of: Callable[[Any], str]) -> bytes:
-    """A field is a text, or {text, name?, type?} for a part with a file's name or a content type of its own."""
+    """A field is a text, or {text, name?, type?} for a part with a file's name or a content type of its own; {base64, …} for
+    one of bytes that are given so."""
     out = []
     for field, value in tree.items():
-        part = value if isinstance(value, Mapping) and "text" in value else {"text": value}
-        text, name = text_of(part["text"]), part.get("name")
+        part = value if isinstance(value, Mapping) and ("text" in value or "base64" in value) else {"text": value}
+        name = part.get("name")
+        content = decode_bytes(text_of(part["base64"]), "base64") if "base64" in part else text_of(part["text"]).encode()
         file = f'; filename="{_quoted(text_of(name))}"' if name else ""
         head = f'Content-Disposition: form-data; name="{_quoted(field)}"{file}'
         kind = f"\r\nContent-Type: {_quoted(text_of(part['type']))}" if "type" in part else ""
-        if BOUNDARY in text:
+        if BOUNDARY.encode() in content:
             raise Unreadable("a part holds the boundary that ends parts")
-        out.append(f"--{BOUNDARY}\r\n{head}{kind}\r\n\r\n{text}\r\n")
-    return ("".join(out) + f"--{BOUNDARY}--\r\n").encode()
+        out += [f"--{BOUNDARY}\r\n{head}{kind}\r\n\r\n".encode(), content, b"\r\n"]
+    return b"".join(out) + f"--{BOUNDARY}--\r\n".encode()
 
 
 def _quoted(text: str) -> str:

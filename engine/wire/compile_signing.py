@@ -80,7 +80,8 @@ def _signing_key(draft: Draft, digest: str, reference: Any, path: Path) -> Calla
         return lambda scope: reference
     if needs == "private_key":
         draft.want_secret(reference, ("private_key",), (*path, digest))
-        return lambda scope: scope.box.private_key(reference)
+        pair = crypto.DIGESTS[digest].pair
+        return lambda scope: scope.box.private_key(reference, pair)
     if "{" in reference:                       # a key made of a secret: `{secret}&`
         template = draft.template(reference, frozenset(), (*path, digest))
         return lambda scope: casts.as_bytes(template.text(scope))
@@ -122,8 +123,8 @@ def _compile_check(draft: Draft, spec: Mapping[str, Any], allowed: frozenset[str
             draft.problem((*path, digest), "say where the message names its certificate: `by:`")
         key_id = draft.name(reference["by"], allowed, (*path, digest, "by")) if "by" in reference else None
     elif digest != "hash":
-        rsa = crypto.DIGESTS[digest].needs == "private_key"
-        draft.want_secret(secret, ("public_key",) if rsa else ("text", "hex", "base64"), (*path, digest))
+        pair = crypto.DIGESTS[digest].pair
+        draft.want_secret(secret, ("public_key",) if pair else ("text", "hex", "base64"), (*path, digest))
     fresh = _compile_fresh(draft, spec.get("fresh"), canonical, allowed, (*path, "fresh"))
     return Check(canonical, digest, secret, key_id, signature,
                  spec.get("encode", crypto.DIGESTS[digest].encode), fresh, parts)

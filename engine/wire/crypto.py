@@ -1,9 +1,10 @@
 """Digests, signatures and ciphers by the names the channel language uses, over `cryptography`'s primitives.
 
-Signatures: RSA PKCS#1 v1.5 (RFC 8017 §8.2), HMAC (RFC 2104), plain hashes. Ciphers: AES-GCM (NIST SP 800-38D), AES-ECB
+Signatures: RSA PKCS#1 v1.5 (RFC 8017 §8.2) and PSS with a salt as long as its hash (§8.1), ECDSA (FIPS 186-5) made by RFC
+6979 so that the same text has the same signature, HMAC (RFC 2104), plain hashes. Ciphers: AES-GCM (NIST SP 800-38D), AES-ECB
 and AES-CBC with PKCS#7 padding, SM4-CBC (GB/T 32907) likewise, RSA-OAEP and RSA PKCS#1 v1.5. MD5, SHA-1 and ECB are here
 because senders use them; CRC-32 (as eight hex digits) too, though it proves nothing by itself. SM3 is GB/T 32905. SM2 is not
-here: `cryptography` does not have it, and none of the wheels that do is kept by more than one person.
+here: `cryptography` does not have it, and what does is old, slow to be mended, or one person's.
 """
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from typing import Any, Callable, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, padding as block_padding
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -22,16 +24,22 @@ from .model import Unreadable
 
 
 class Digest(NamedTuple):
-    """`needs`: private_key (public to verify) · bytes (a shared secret) · none. `encode`: how it is usually written."""
+    """`needs`: private_key (public to verify) · bytes (a shared secret) · none. `encode`: how it is usually written. `pair`: of
+    which kind the key pair is, `scheme` how it signs."""
     needs: str
     encode: str
     algorithm: Any
+    pair: str = ""                              # rsa | ec
+    scheme: str = ""                            # pkcs1 | pss | der | raw
 
 
 DIGESTS = {
-    "rsa_sha256": Digest("private_key", "base64", hashes.SHA256()),
-    "rsa_sha1": Digest("private_key", "base64", hashes.SHA1()),
-    "rsa_sha512": Digest("private_key", "base64", hashes.SHA512()),
+    "rsa_sha256": Digest("private_key", "base64", hashes.SHA256(), "rsa", "pkcs1"),
+    "rsa_sha1": Digest("private_key", "base64", hashes.SHA1(), "rsa", "pkcs1"),
+    "rsa_sha512": Digest("private_key", "base64", hashes.SHA512(), "rsa", "pkcs1"),
+    "rsa_pss_sha256": Digest("private_key", "base64", hashes.SHA256(), "rsa", "pss"),
+    "ecdsa_sha256": Digest("private_key", "base64", hashes.SHA256(), "ec", "der"),
+    "ecdsa_raw_sha256": Digest("private_key", "base64", hashes.SHA256(), "ec", "raw"),
     "hmac_sha1": Digest("bytes", "hex", "sha1"),
     "hmac_sha256": Digest("bytes", "hex", "sha256"),
     "hmac_sha512": Digest("bytes", "hex", "sha512"),
@@ -43,8 +51,11 @@ HASHES = ("md5", "sha1", "sha256", "sha512", "sm3", "crc32")
 
 def sign(name: str, key: Any, data: bytes) -> bytes:
     digest = DIGESTS[name]
-    if digest.needs == "private_key":
-        return key.sign(data, padding.PKCS1v15(), digest.algorithm)
+    if digest.pair == "rsa":
+        return key.sign(data, _padding(digest), digest.algorithm)
+    if digest.pair == "ec":
+        made = key.sign(data, ec.ECDSA(digest.algorithm, deterministic_signing=True))
+        return made if digest.scheme == "der" else _raw(made, key.curve)
     if digest.needs == "bytes":
         return hmac.digest(key, data, digest.algorithm)
     return digest_of(key, data)
@@ -61,12 +72,37 @@ def digest_of(name: str, data: bytes) -> bytes:
     return hashlib.new(name, data).digest()
 
 
-def rsa_matches(name: str, public_key: rsa.RSAPublicKey, data: bytes, signature: bytes) -> bool:
+def matches(name: str, public_key: Any, data: bytes, signature: bytes) -> bool:
+    """Whether a signature by a key pair is right; the key is of the kind that the digest's `pair` says."""
+    digest = DIGESTS[name]
     try:
-        public_key.verify(signature, data, padding.PKCS1v15(), DIGESTS[name].algorithm)
+        if digest.pair == "rsa":
+            public_key.verify(signature, data, _padding(digest), digest.algorithm)
+        else:
+            der = signature if digest.scheme == "der" else _der(signature, public_key.curve)
+            public_key.verify(der, data, ec.ECDSA(digest.algorithm))
     except InvalidSignature:
         return False
     return True
+
+
+def _padding(digest: Digest) -> padding.AsymmetricPadding:
+    if digest.scheme == "pkcs1":
+        return padding.PKCS1v15()
+    return padding.PSS(mgf=padding.MGF1(digest.algorithm), salt_length=padding.PSS.DIGEST_LENGTH)
+
+
+def _raw(der: bytes, curve: ec.EllipticCurve) -> bytes:
+    """r and s side by side, each as long as the curve's field (IEEE P1363; RFC 7518 §3.4)."""
+    size = (curve.key_size + 7) // 8
+    return b"".join(number.to_bytes(size) for number in decode_dss_signature(der))
+
+
+def _der(raw: bytes, curve: ec.EllipticCurve) -> bytes:
+    size = (curve.key_size + 7) // 8
+    if len(raw) != 2 * size:
+        raise InvalidSignature
+    return encode_dss_signature(int.from_bytes(raw[:size]), int.from_bytes(raw[size:]))
 
 
 def _gcm_open(key: bytes, data: bytes, nonce: bytes, aad: bytes) -> bytes:

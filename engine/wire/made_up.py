@@ -4,8 +4,8 @@
     <secrets>/sandbox/<channel>/<secret>.theirs     the other half of a key pair, for the sandbox
 
 A file is made when either side first looks for it, and never again; of several processes at once the first one's counts.
-What is made follows from the secret's `as:` alone. All channels share two key pairs (making one takes 0.1 s): they keep
-nothing apart that is worth keeping apart.
+What is made follows from the secret's `as:`, and of a key pair from the digests it is used with. All channels share two
+pairs of each kind (making one of RSA takes 0.1 s): they keep nothing apart that is worth keeping apart.
 """
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ import string
 import threading
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ..base import settings
 from . import codecs
@@ -28,15 +29,15 @@ _PEM, _PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
 _LETTERS = string.ascii_letters + string.digits
 
 
-def ours(channel_id: str, name: str, kind: str, is_ring_of_rsa: bool = False) -> str:
-    """The engine's half of a secret, made if it is not there. `kind`: its `as:`."""
-    return _held(_folder() / channel_id / name, lambda: _make(kind, is_ring_of_rsa, "ours"))
+def ours(channel_id: str, name: str, kind: str, pair: str = "") -> str:
+    """The engine's half of a secret, made if it is not there. `kind`: its `as:`; `pair`: of which kind its key pairs are."""
+    return _held(_folder() / channel_id / name, lambda: _make(kind, pair, "ours"))
 
 
-def theirs(channel_id: str, name: str, kind: str, is_ring_of_rsa: bool = False) -> str:
+def theirs(channel_id: str, name: str, kind: str, pair: str = "") -> str:
     """The sandbox's half; of a secret that both share, the same."""
-    if kind in ("private_key", "public_key") or is_ring_of_rsa:
-        return _held(_folder() / channel_id / f"{name}.theirs", lambda: _make(kind, is_ring_of_rsa, "theirs"))
+    if kind in ("private_key", "public_key") or pair:
+        return _held(_folder() / channel_id / f"{name}.theirs", lambda: _make(kind, pair, "theirs"))
     return ours(channel_id, name, kind)
 
 
@@ -51,12 +52,12 @@ def public_of(private_pem: str) -> str:
     return key.public_key().public_bytes(_PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def _make(kind: str, is_ring_of_rsa: bool, side: str) -> str:
+def _make(kind: str, pair: str, side: str) -> str:
     if kind == "private_key":                 # we sign with it, they verify
-        return _pair("merchant") if side == "ours" else public_of(_pair("merchant"))
-    if kind == "public_key" or is_ring_of_rsa:
-        text = _pair("gateway") if side == "theirs" else public_of(_pair("gateway"))
-        return codecs.write_json({KEY_ID: text}).decode() if is_ring_of_rsa else text
+        return _pair("merchant", pair) if side == "ours" else public_of(_pair("merchant", pair))
+    if kind == "public_key" or pair:
+        text = _pair("gateway", pair) if side == "theirs" else public_of(_pair("gateway", pair))
+        return codecs.write_json({KEY_ID: text}).decode() if kind == "keyring" else text
     if kind == "keyring":
         return codecs.write_json({KEY_ID: _text(32)}).decode()
     if kind == "hex":
@@ -68,12 +69,13 @@ def _text(length: int) -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(length))
 
 
-def _pair(name: str) -> str:
-    return _held(_folder() / f"{name}.pem", _private_pem)
+def _pair(name: str, pair: str) -> str:
+    return _held(_folder() / f"{name}{'-ec' if pair == 'ec' else ''}.pem", lambda: _private_pem(pair))
 
 
-def _private_pem() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+def _private_pem(pair: str) -> str:
+    key: Any = ec.generate_private_key(ec.SECP256R1()) if pair == "ec" else rsa.generate_private_key(
+        public_exponent=65537, key_size=2048)
     return key.private_bytes(_PEM, _PKCS8, serialization.NoEncryption()).decode()
 
 

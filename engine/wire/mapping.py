@@ -13,14 +13,15 @@ from .draft import Draft, Path
 from .model import Message, Unreadable
 from .scope import Scope
 from .templates import Template
-from .vocabulary import FIELDS, STATES, key_of
+from .vocabulary import FIELDS, ITEM_FIELDS, STATES, key_of
 
 STATE_AS_TAKEN = "as_taken"             # a judgement that leaves the word to `take: {state: …}`
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One line of `take:`. `steps` is the path; `words` an enumeration, with `other` for what it does not list."""
+    """One line of `take:`. `steps` is the path; `words` an enumeration, with `other` for what it does not list; `each`: of a
+    list, what each of its entries says."""
     name: str
     kind: str
     source: str                          # document | header | query | fixed
@@ -29,6 +30,7 @@ class Field:
     words: Mapping[str, str] | None = None
     other: str | None = None
     fixed: Any = None
+    each: Take | None = None
 
     @property
     def key(self) -> str:
@@ -42,12 +44,19 @@ class Field:
         raw = paths.dig(root, self.steps)
         if raw == "" and self.kind == "time":      # XML and forms write out what has not happened
             raise paths.Missing(f"{self.name} is empty")
+        if self.each is not None:
+            return self._entries(raw, message, setting)
         if self.words is None:
             return self.cast.read(raw, setting)  # type: ignore[misc]
         word = self.words.get(casts.read_text(raw, setting), self.other)
         if word is None:
             raise Unreadable(f"{self.name} has a value that is not listed")
         return word
+
+    def _entries(self, raw: Any, message: Message, setting: casts.Setting) -> list[dict[str, Any]]:
+        if not isinstance(raw, list) or not all(isinstance(entry, Mapping) for entry in raw):
+            raise Unreadable(f"{'.'.join(self.steps)} is no list of things")
+        return [self.each.read(message, entry, setting) for entry in raw]  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,9 @@ def _field(draft: Draft, name: str, line: Any, path: Path, table: Mapping[str, s
         draft.problem(path, f"there is no field {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         return None
     text = casts.cast_named("text")
+    if kind == "items":
+        entry = compile_take(draft, {k: v for k, v in line.items() if k != "each"}, path, ITEM_FIELDS)
+        return Field(name, kind, "document", paths.split(line["each"]), text, each=entry)
     if isinstance(line, str):
         if kind in ("money", "time"):
             word = "fen" if kind == "money" else "rfc3339"

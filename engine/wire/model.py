@@ -11,8 +11,10 @@ EMPTY: Mapping[str, Any] = MappingProxyType({})
 class WireError(Exception):
     """The channel file or its secrets are wrong, or the room is used wrongly: someone here has to mend something.
 
-    Outside failures never raise it; they are an Outcome or a NoticeRejected.
+    Outside failures never raise it; they are an Outcome or a NoticeRejected. `sent`: it came to light only when the other side
+    had answered, so that a call was made.
     """
+    sent = False
 
 
 class FactMissing(WireError):

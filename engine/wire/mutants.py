@@ -23,8 +23,8 @@ PROTOCOL = ("base", "zone", "constants", "sign", "verify", "match", "take", "jud
 # Names with a few legal values: their mutants are the others.
 WORDS = {"sort": ("key", "none"), "empties": ("drop", "keep"), "encode": codecs.ENCODINGS, "as": ("json", "text"),
          "answers": ("json", "form"), "body": ("json", "form", "xml"), "hash": crypto.HASHES, "of": ("body", "query")}
-TWINS = {"rsa_sha256": "rsa_sha1", "hmac_sha256": "hmac_sha1", "post": "put", "get": "post", "fen": "yuan",
-         "rfc3339": "unix", "xml": "json"}
+TWINS = {"rsa_sha256": "rsa_sha1", "ecdsa_sha256": "ecdsa_raw_sha256", "hmac_sha256": "hmac_sha1", "post": "put",
+         "get": "post", "fen": "yuan", "rfc3339": "unix", "xml": "json"}
 _WITH_A_VALUE = re.compile(r":(?:without|day_max)\([^()]*\)\||[|:](?:without|day_max)\([^()]*\)")     # first of a chain, or last
 Path = tuple[str | int, ...]
 

@@ -64,7 +64,13 @@ def operation_of(ch: Channel, operation: str) -> Operation:
 
 def _attempt(ch: Channel, op: Operation, facts: Mapping[str, Any], timeout_s: float) -> Outcome:
     found = exchange(ch, op, facts, timeout_s)
-    return found if isinstance(found, Outcome) else conclude(ch, op, *found)
+    if isinstance(found, Outcome):
+        return found
+    try:
+        return conclude(ch, op, *found)
+    except WireError as error:
+        error.sent = True
+        raise
 
 
 def exchange(ch: Channel, op: Operation, facts: Mapping[str, Any], timeout_s: float, plan: RequestPlan | None = None,

@@ -11,7 +11,7 @@ import re
 from typing import Any, Iterator, Mapping
 
 from ..base import settings
-from . import made_up
+from . import crypto, made_up
 from .model import WireError
 from .secrets import Places, SecretMissing, kept
 
@@ -54,39 +54,45 @@ class OurHalves:
     """What the engine reads in sandbox mode: the real place first, then what was made up for this channel."""
 
     def __init__(self, doc: Mapping[str, Any]):
-        self._id, self._rings = doc["id"], rings_of_rsa(doc)
+        self._id, self._pairs = doc["id"], key_pairs(doc)
 
     def read(self, name: str, reference: Mapping[str, str]) -> str | Mapping[str, str]:
         try:
             return _places.read(name, reference)
         except SecretMissing:
-            return kept(made_up.ours(self._id, name, reference.get("as", "text"), name in self._rings), reference)
+            return kept(made_up.ours(self._id, name, reference.get("as", "text"), self._pairs.get(name, "")), reference)
 
 
 class TheirHalves:
     """What the sandbox reads: the other half of every key pair, and what both share."""
 
     def __init__(self, doc: Mapping[str, Any]):
-        self._id, self._rings = doc["id"], rings_of_rsa(doc)
+        self._id, self._pairs = doc["id"], key_pairs(doc)
 
     def read(self, name: str, reference: Mapping[str, str]) -> str | Mapping[str, str]:
         kind = reference.get("as", "text")
         try:
             text = _places.read(name, reference)
         except SecretMissing:
-            return kept(made_up.theirs(self._id, name, kind, name in self._rings), reference)
+            return kept(made_up.theirs(self._id, name, kind, self._pairs.get(name, "")), reference)
         if kind == "private_key":
             return made_up.public_of(text)  # type: ignore[arg-type]
-        if kind == "public_key" or name in self._rings:
+        if kind == "public_key" or name in self._pairs:
             raise WireError(f"the provider's own key {name!r} is in its place: nobody but the provider can sign with it. "
                             "Take it away, or set SALEWRIGHT_CHANNELS=live")
         return text
 
 
-def rings_of_rsa(doc: Mapping[str, Any]) -> frozenset[str]:
-    """Names of the keyrings that hold RSA keys: a signature is verified with them by an RSA digest."""
-    return frozenset(value["keyring"] for node in _mappings(doc) for word, value in node.items()
-                     if word.startswith("rsa_") and isinstance(value, Mapping) and "keyring" in value)
+def key_pairs(doc: Mapping[str, Any]) -> dict[str, str]:
+    """Secret, or keyring → rsa · ec: of which kind its keys are, by the digests that sign or verify with it."""
+    found = {}
+    for node in _mappings(doc):
+        for word, value in node.items():
+            pair = crypto.DIGESTS[word].pair if word in crypto.DIGESTS else ""
+            name = value.get("keyring") if isinstance(value, Mapping) else value
+            if pair and isinstance(name, str):
+                found[name] = pair
+    return found
 
 
 def _mappings(node: Any) -> Iterator[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from ..base import settings
@@ -107,7 +107,7 @@ class SecretBox:
     def __init__(self, references: Mapping[str, Mapping[str, str]], source: SecretSource):
         self.references, self.source = references, source
         self._fetched: dict[str, Callable[[str | None], Mapping[str, str]]] = {}
-        self._parsed: dict[tuple[str, str], Any] = {}
+        self._parsed: dict[tuple[str, str, str], Any] = {}
         self._seen: set[str] = set()
 
     def __repr__(self) -> str:
@@ -130,10 +130,10 @@ class SecretBox:
     def bytes(self, name: str) -> bytes:
         return self._as_bytes(name, self.text(name))
 
-    def private_key(self, name: str) -> rsa.RSAPrivateKey:
-        return self._parse(name, "private", self.text(name))
+    def private_key(self, name: str, pair: str = "rsa") -> Any:
+        return self._parse(name, "private", pair, self.text(name))
 
-    def candidates(self, name: str, key_id: str | None) -> Iterator[Any]:
+    def candidates(self, name: str, key_id: str | None, pair: str = "rsa") -> Iterator[Any]:
         """The keys a signature may be verified with: the one named, or each of a keyring in turn.
 
         Unverified("key_unknown") when the keyring has no key of that name.
@@ -148,7 +148,7 @@ class SecretBox:
         for text in [value[key_id]] if key_id is not None else value.values():
             self._seen.add(text)
             pem = "-----BEGIN" in text
-            yield self._parse(name, "public", text) if pem else self._as_bytes(name, text)
+            yield self._parse(name, "public", pair, text) if pem else self._as_bytes(name, text)
 
     def known_texts(self) -> list[str]:
         """Every shared secret used so far (keys in PEM never travel), longest first: for masking."""
@@ -169,23 +169,27 @@ class SecretBox:
         except Unreadable:
             raise WireError(f"the secret {name!r} is not {kind}") from None
 
-    def _parse(self, name: str, half: str, text: str) -> Any:
-        if (half, text) not in self._parsed:
+    def _parse(self, name: str, half: str, pair: str, text: str) -> Any:
+        if (half, pair, text) not in self._parsed:
             try:
-                self._parsed[half, text] = _load(half, text.encode())
+                self._parsed[half, pair, text] = _load(half, pair, text.encode())
             except (ValueError, TypeError):
-                raise WireError(f"the secret {name!r} is not an RSA {half} key in PEM") from None
-        return self._parsed[half, text]
+                kind = {"rsa": "an RSA", "ec": "an elliptic-curve"}[pair]
+                raise WireError(f"the secret {name!r} is not {kind} {half} key in PEM") from None
+        return self._parsed[half, pair, text]
+
+
+_KINDS: Mapping[tuple[str, str], type] = {
+    ("private", "rsa"): rsa.RSAPrivateKey, ("public", "rsa"): rsa.RSAPublicKey,
+    ("private", "ec"): ec.EllipticCurvePrivateKey, ("public", "ec"): ec.EllipticCurvePublicKey}
 
 
 @lru_cache(maxsize=64)                         # checking a private key costs 40 ms, and channels share keys
-def _load(half: str, pem: bytes) -> Any:
+def _load(half: str, pair: str, pem: bytes) -> Any:
     if half == "private":
         key: Any = load_pem_private_key(pem, password=None)
-        wanted: type = rsa.RSAPrivateKey
     else:
         key = x509.load_pem_x509_certificate(pem).public_key() if b"CERTIFICATE" in pem else load_pem_public_key(pem)
-        wanted = rsa.RSAPublicKey
-    if not isinstance(key, wanted):
-        raise ValueError("not an RSA key")
+    if not isinstance(key, _KINDS[half, pair]):
+        raise ValueError("a key of another kind")
     return key

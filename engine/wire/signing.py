@@ -170,7 +170,8 @@ class Check:
         return found
 
     def _match(self, scope: Scope, data: bytes, key_id: str | None, signatures: list[str]) -> str:
-        keys = [self.secret] if self.digest == "hash" else scope.box.candidates(self.secret, key_id)
+        pair = crypto.DIGESTS[self.digest].pair
+        keys = [self.secret] if self.digest == "hash" else scope.box.candidates(self.secret, key_id, pair or "rsa")
         for key in keys:
             for signature in signatures:
                 if self._matches(key, data, signature):
@@ -180,7 +181,7 @@ class Check:
     def _matches(self, key: Any, data: bytes, signature: str) -> bool:
         if crypto.DIGESTS[self.digest].needs == "private_key":
             try:
-                return crypto.rsa_matches(self.digest, key, data, codecs.decode_bytes(signature, self.encode))
+                return crypto.matches(self.digest, key, data, codecs.decode_bytes(signature, self.encode))
             except Unreadable:
                 return False
         expected = codecs.encode_bytes(crypto.sign(self.digest, key, data), self.encode)

@@ -1,9 +1,12 @@
-"""Two RSA key pairs that everybody may know: the `examples:` of channel files are signed with them, nothing else is.
+"""Key pairs that everybody may know, two of RSA and two on the curve P-256: the `examples:` of channel files are signed with
+them, nothing else is.
 
-In `test_secrets:`, `test:ours` and `test:theirs` stand for the half a secret's `as:` asks for. Only `run_example` reads
-this module; a real channel's secrets come from the environment or the secrets folder.
+In `test_secrets:`, `test:ours` and `test:theirs` (on the curve `test:ours_ec`, `test:theirs_ec`) stand for the half a secret's
+`as:` asks for. Only `run_example` reads this module; a real channel's secrets come from the environment or the secrets folder.
 """
 from __future__ import annotations
+
+from typing import Any
 
 PAIRS = {
     "ours": {
@@ -88,6 +91,32 @@ sQIDAQAB
 -----END PUBLIC KEY-----
 """,
     },
+    "ours_ec": {
+        "private_key": """-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgl4mx+NXr0DGSD/na
+BOJXF19WlQeWvY00cUayEF1AWjOhRANCAAR9fE5ZYAhVv+1VsHH054QtSr3xcX3Z
+GCk9gKNGlx+3TtvQBmkAiP5OJP/jdZWgAkc5WCtTkcPAcIhMtFrBLO1f
+-----END PRIVATE KEY-----
+""",
+        "public_key": """-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEfXxOWWAIVb/tVbBx9OeELUq98XF9
+2RgpPYCjRpcft07b0AZpAIj+TiT/43WVoAJHOVgrU5HDwHCITLRawSztXw==
+-----END PUBLIC KEY-----
+""",
+    },
+    "theirs_ec": {
+        "private_key": """-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgYHm37gu0wDGjaFLi
+sjzhJBWPWBww0uVJ4L6vpQtgQ/KhRANCAAQ1ZrNaWS6ynI6azF/eY4YMkjVhLunz
+5axZtPLhlLec6i0wnhuRa6+SxoDzbodEaWA7+OazlOpp2fgCFd/DZivU
+-----END PRIVATE KEY-----
+""",
+        "public_key": """-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAENWazWlkuspyOmsxf3mOGDJI1YS7p
+8+WsWbTy4ZS3nOotMJ4bkWuvksaA826HRGlgO/jms5Tqadn4AhXfw2Yr1A==
+-----END PUBLIC KEY-----
+""",
+    },
 }
 
 
@@ -95,3 +124,10 @@ def named(text: str, half: str) -> str:
     """`test:ours` → the PEM of that half (private_key, public_key); any other text is itself."""
     pair, _, name = text.partition(":")
     return PAIRS[name][half] if pair == "test" and name in PAIRS else text
+
+
+def on_curve(value: Any) -> Any:
+    """The same test keys, of an elliptic curve: a text, or a keyring of them."""
+    if isinstance(value, dict):
+        return {key_id: on_curve(text) for key_id, text in value.items()}
+    return f"{value}_ec" if value in ("test:ours", "test:theirs") else value

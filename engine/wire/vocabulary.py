@@ -66,7 +66,8 @@ FACTS = {
     "charge.no": "text", "charge.partner_order_no": "text", "charge.state": "text", "charge.reason": "text",
     "charge.amount": "money", "charge.currency": "text", "charge.drawn": "int", "charge.items": "text", "charge.account": "text",
     "partner.id": "text",
-    "shop.order_no": "text", "shop.item": "text", "shop.item_nos": "texts", "delivery.at": "time", "delivery.code": "text",
+    "shop.order_no": "text", "shop.item": "text", "shop.items": "text", "shop.item_nos": "texts",
+    "delivery.at": "time", "delivery.code": "text",
     "invoice.no": "text", "invoice.title": "text", "invoice.tax_no": "text", "invoice.item": "text", "invoice.rate": "text",
     "invoice.amount": "money", "invoice.currency": "text", "invoice.email": "text", "invoice.phone": "text",
     "invoice.original_no": "text", "invoice.channel_no": "text", "invoice.reason": "text", "invoice.created_at": "time",
@@ -79,13 +80,17 @@ FIELDS = {
     "upstream_no": "text", "channel_no": "text", "channel_refund_no": "text", "channel_contract_no": "text",
     "merchant": "text", "currency": "text", "payer": "text", "reason": "text", "error_code": "text",
     "event_type": "text", "tracking_no": "text",
-    "shop_order_no": "text", "item": "text", "item_nos": "texts", "quantity": "text", "phone": "text",
+    "shop_order_no": "text", "item": "text", "item_nos": "texts", "quantity": "text", "items": "items",
+    "phone": "text",
     "invoice_no": "text", "channel_invoice_no": "text", "link": "text",
     "amount": "money", "fee": "money",
     "paid_at": "time", "refunded_at": "time", "signed_at": "time", "ended_at": "time", "delivered_at": "time",
     "next_at": "time",
     "state": "state",
 }
+
+# What each of a shop order's `items` may say: `number` is what the shop itself calls this piece or line of the order.
+ITEM_FIELDS = {"item": "text", "number": "text", "quantity": "text", "amount": "money"}
 
 # What a statement's rows may say. An amount has no sign: `kind` says which way it went.
 ROW_FIELDS = {

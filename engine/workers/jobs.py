@@ -7,7 +7,7 @@ from .. import charge, renewing, runs, sale, settling, signing, store
 from ..base import clock
 from ..deliver import charges, messages, outgoing
 from ..flow import executor, outbox
-from ..pay import channels, contracts, payments, refunds
+from ..pay import channels, contracts, health, payments, refunds
 from ..trade import orders, quotes
 
 
@@ -18,13 +18,13 @@ def _advance(job: dict[str, Any]) -> None:
 
 @outbox.handles("message.send")
 def _send_message(job: dict[str, Any]) -> None:
-    messages.send(job["subject_no"], channels.get(job["args"]["channel"]))
+    messages.send(job["subject_no"], channels.get(job["args"]["channel"]), health.operate)
 
 
 @outbox.handles("notice.send")
 def _send_notice(job: dict[str, Any]) -> None:
     channel_id = job["args"]["channel"]
-    outgoing.send(job, channels.get(channel_id), channels.common_facts(channel_id))
+    outgoing.send(job, channels.get(channel_id), channels.common_facts(channel_id), health.operate)
 
 
 @outbox.handles("payment.close")

@@ -109,7 +109,7 @@ def test_a_partner_may_repeat_a_request_byte_by_byte(lite):
 def test_finance_sees_and_fills_pools(api):
     finance, seller = keys.create("finance", ["finance"]), keys.create("seller", ["sell"])
     assert api.get("/v1/partners/gifts/pool", key=finance).json == {
-        "partner": "gifts", "unit": "pieces", "currency": "CNY", "balance": 0, "floor": 0, "available": 0, "topped_up": 0,
+        "partner": "gifts", "pool": "gifts", "unit": "pieces", "currency": "CNY", "balance": 0, "floor": 0, "available": 0, "topped_up": 0,
         "drawn": 0, "returned": 0}
     body = {"unit": "pieces", "amount": 5}
     path = "/v1/partners/gifts/pool/top-ups"

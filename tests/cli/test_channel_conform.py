@@ -40,7 +40,15 @@ SPOILT = {
                                          "must come out as unknown, not failed"),
     "a close with no end": ("sandbox-qr", "    judge: [{http: 204, then: closed}]\n", "    judge: [{http: 204, then: pending}]\n", "close",
                             "close came out as"),
+    "a statement that forgets which refund": ("wechat-native", "refund_no: 商户退款单号, channel_refund_no: 微信退款单号, ", "", "a day's statement",
+                                              "the statement has no rows of the refund"),
 }
+
+
+@pytest.mark.parametrize("channel", ["wechat-native", "stripe"])
+def test_a_statement_has_what_was_paid_and_given_back(channel):
+    code, out, err = conform(channel, "--only", "a day's statement")
+    assert code == 0 and "the statement has payment and refund, once each" in out, out + err
 
 
 @pytest.mark.parametrize("name", SPOILT)
@@ -52,6 +60,17 @@ def test_a_wrong_file_fails_where_it_is_wrong(tmp_path: Path, name):
     path.write_text(text[:text.index("test_secrets:")].replace(old, new))
     code, out, err = conform(path, "--only", drill)
     assert code == 1 and "FAILS" in out and told in err and err.strip().startswith(f"{drill}: fails"), out + err
+
+
+@pytest.mark.parametrize("digest", ["ecdsa_sha256", "ecdsa_raw_sha256", "rsa_pss_sha256"])
+def test_other_key_pairs_sign_and_are_told_from_forgeries(tmp_path: Path, digest):
+    text = (ROOT / "channels" / "wechat-native.yaml").read_text()
+    path = tmp_path / "wechat-native.yaml"
+    path.write_text(text[:text.index("test_secrets:")].replace("rsa_sha256", digest))
+    code, out, err = conform(path, "--only", "a forged answer")
+    assert code == 0 and "query succeeded → query unknown" in out, out + err
+    code, out, err = conform(path, "--only", "a forged notice")
+    assert code == 0 and "refused: signature_invalid" in out, out + err
 
 
 def test_a_drill_there_is_not():

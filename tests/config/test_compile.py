@@ -136,8 +136,8 @@ def test_a_condition_of_a_line_counts_a_field_its_scene_has_not_as_empty(catalog
 
 def test_partners_and_merchants(catalog):
     bank, telecom, library = (catalog.partners[id] for id in ("bank-mall", "telecom-gift", "document-library"))
-    assert bank.pool == PoolTerms("bank-mall", "money", 0, 2000000) and bank.prices["aiqicha-vip/year"] == 23800
-    assert telecom.pool == PoolTerms("telecom-gift", "pieces", 0, 1000) and telecom.per_buyer_cap == 12
+    assert bank.pool == PoolTerms("bank-mall", "money", 0, 2000000, "CNY") and bank.prices["aiqicha-vip/year"] == 23800
+    assert telecom.pool == PoolTerms("telecom-gift", "pieces", 0, 1000, "CNY") and telecom.per_buyer_cap == 12
     assert library.pool.unit == "heads" and library.per_buyer_cap == 1
     assert (telecom.retry_every_s, telecom.retry_for_s) == (300.0, 7 * 86400.0)
     assert (library.retry_every_s, library.retry_for_s) == (60.0, 30 * 86400.0)

@@ -1,11 +1,15 @@
 """Jobs, work orders, partners and the overview: what needs somebody is seen, and what is done is done once."""
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
 
+from console import catalogue
 from console.access.tables import Audit
+from console.access.users import Person
+from console.queries import partners
 from engine import store
 from engine.base import clock
 from engine.deliver import pools, work_orders
@@ -145,6 +149,38 @@ def test_pieces_are_topped_up_in_pieces(sold, visit):
     visitor = visit(sold)
     visitor.post("/partners/telecom-gift/top-up", amount="25", key="AGREEMENT-8")
     assert pools.find("telecom-gift")["topped_up"] == 65
+
+
+@pytest.fixture
+def branch(sold, monkeypatch):
+    """A second partner that draws from the pool of the first, in a line of its own."""
+    catalog = catalogue.current()
+    first = catalog.partner("bank-mall")
+    other = dataclasses.replace(first, id="branch", title={"zh": "分行", "en": "Branch"}, scenes=frozenset(["shangjibao-direct-charge"]))
+    both = dataclasses.replace(catalog, partners={**catalog.partners, "branch": other})
+    monkeypatch.setattr(catalogue, "current", lambda: both)
+    return other
+
+
+def test_a_shared_pool_is_one_on_every_page_of_it(sold, branch, visit):
+    visitor, before = visit(sold, "finance"), pools.find("bank-mall")["balance"]
+    page = visitor.get("/partners/branch")
+    assert "499,286.00" in page and "shared with" in page and "ICBC-20261120-0031" in page
+    question = visitor.post("/partners/branch/top-up", status=200, confirmed=False, amount="10", key="ICBC-78")
+    assert "draw from it too" in question.get_data(as_text=True)
+    assert "were added" in visitor.follow(visitor.post("/partners/branch/top-up", amount="10", key="ICBC-78"))
+    assert pools.find("bank-mall")["balance"] == before + 1000 and pools.find("branch") is None
+    assert "was booked before" in visitor.follow(visitor.post("/partners/bank-mall/top-up", amount="10", key="ICBC-78"))
+    assert "ICBC-78" in visitor.get("/partners/bank-mall")
+    said = visitor.get("/partners/branch/statement")
+    assert "Other partners" in said and "ICBC-78" in said and "ICBC-20261120-0031" not in said and "BM20261121001" not in said
+
+
+def test_of_a_partner_one_may_not_see_a_shared_pool_tells_the_amount_only(sold, branch):
+    someone = Person(1, "x", "x", frozenset(), frozenset(["shangjibao"]), "en", "", frozenset())
+    shown = partners.log(catalogue.current(), branch, someone)
+    assert len(shown) >= 4 and {(row["partner_id"], row["ref"]) for row in shown} == {("", "")}
+    assert 500_000_00 in {row["amount"] for row in shown}
 
 
 # ── the overview ─────────────────────────────────────────────────────────────────────────────────────────────────────

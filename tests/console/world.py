@@ -27,7 +27,7 @@ from engine.config.live import live
 from engine.config.reader import KINDS
 from engine.deliver import messages, outgoing, pools, work_orders
 from engine.flow import executor, outbox
-from engine.pay import channels, payments
+from engine.pay import channels, health, payments
 from engine.trade import buyers
 from engine.wire import Outcome
 
@@ -114,8 +114,8 @@ def handlers() -> dict[str, Any]:
     return {"flow.advance": lambda job: executor.advance(job["subject_no"], runs.HOST) and None,
             "payment.close": lambda job: settling.close_payment(job["subject_no"]),
             "refund.send": lambda job: settling.send_refund(job["subject_no"]) and None,
-            "notice.send": lambda job: outgoing.send(job, channels.get(job["args"]["channel"]), {}),
-            "message.send": lambda job: messages.send(job["subject_no"], channels.get(job["args"]["channel"]))}
+            "notice.send": lambda job: outgoing.send(job, channels.get(job["args"]["channel"]), {}, health.operate),
+            "message.send": lambda job: messages.send(job["subject_no"], channels.get(job["args"]["channel"]), health.operate)}
 
 
 def drain() -> None:

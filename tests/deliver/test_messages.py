@@ -71,11 +71,11 @@ def test_a_message_the_provider_refuses_is_not_tried_again(shop):
 
 
 def test_a_message_that_is_sent_already_is_left(shop):
-    from engine.pay import channels
+    from engine.pay import channels, health
     no = queue()
     shop.work()
-    messages.send(no, channels.get("note"))
-    messages.send("M9", channels.get("note"))
+    messages.send(no, channels.get("note"), health.operate)
+    messages.send("M9", channels.get("note"), health.operate)
     assert len(shop.outside.asked("note", "send")) == 1
 
 

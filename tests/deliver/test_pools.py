@@ -14,7 +14,7 @@ from tests.support.together import at_once, errors
 
 
 def partner(unit="money", floor=100, id="bank"):
-    return Partner(id=id, title={}, mode="fund_pool", scenes=frozenset(), prices={}, pool=PoolTerms(id, unit, floor, 0),
+    return Partner(id=id, title={}, mode="fund_pool", scenes=frozenset(), prices={}, pool=PoolTerms(id, unit, floor, 0, "CNY"),
                    per_buyer_cap=None, valid_from_ms=None, valid_until_ms=None, verify={}, retry_every_s=60,
                    retry_for_s=60, merchant_id="own")
 

@@ -95,7 +95,7 @@ def as_documented(**changes: Any) -> Channel:
 
 def matches(public_pem: str, text: str, signature: str) -> bool:
     key = serialization.load_pem_public_key(public_pem.encode())
-    return crypto.rsa_matches("rsa_sha256", key, text.encode(), base64.b64decode(signature))
+    return crypto.matches("rsa_sha256", key, text.encode(), base64.b64decode(signature))
 
 
 def test_the_documented_request():

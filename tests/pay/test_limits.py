@@ -151,6 +151,7 @@ def test_a_channel_without_a_day_costs_no_statement(shop):
     limited(counter="limits: {payment: {max: 50.00}}")
     assert cost() == plain
     limited(counter="limits: {day: {count: 5}}")
+    assert cost() == plain + 3                                     # a day begins
     assert cost() == plain + 2                                     # its counter, and that this payment counts
 
 
@@ -180,3 +181,33 @@ def test_a_route_fills_one_account_after_the_other_at_any_concurrency(shop):
     assert sorted(taken) == ["east"] * 5 + ["west"] * 5
     assert {e.code for e in errors(results)} == {Code.CHANNEL_LIMIT_REACHED}
     assert (used("east"), used("west")) == ((5, 20000), (5, 20000))
+
+
+def test_channels_that_are_full_hold_up_nobody(shop):
+    """Some look at one first, some at the other: whoever finds both full has waited for nobody, and no one dies of it."""
+    put_routes("[{use: east, weight: 50}, {use: west, weight: 50}]", east="limits: {day: {count: 3}}", west="limits: {day: {count: 3}}")
+    answers(shop)
+    crowd = [place(shop)["no"] for _ in range(24)]
+    results = at_once(lambda no: sale.pay(no, "qr")["state"], crowd)
+    assert results.count("pending") == 6 and {e.code for e in errors(results)} == {Code.CHANNEL_LIMIT_REACHED}
+    assert used("east")[0] == used("west")[0] == 3
+
+
+def test_late_money_counts_once_though_the_limit_came_and_went(shop):
+    limited(counter="limits: {day: {count: 5}}")
+    no = sale.pay(place(shop)["no"], "counter")["no"]
+    put_live(2)                                # without the limit
+    shop.notice(payment(no), key="failed", state="failed")
+    limited(counter="limits: {day: {count: 5}}")
+    assert used("counter") == (0, 0)
+    shop.notice(payment(no))
+    assert payment(no)["state"] == "succeeded" and used("counter") == (1, 4000)
+
+
+def test_a_payment_at_midnight_is_of_one_day(shop, monkeypatch):
+    limited(counter="limits: {day: {count: 1}}")
+    days = iter(["2026-11-20"] + ["2026-11-21"] * 99)
+    monkeypatch.setattr(limits, "_today", lambda: next(days))
+    with store.transaction():
+        assert limits.take("counter", "P1", 100) == ""
+    assert store.one(ChannelUse, payment_no="P1")["day"] == "2026-11-20"

@@ -182,14 +182,16 @@ def test_a_contract_and_its_deductions(running, id, way):
 def test_an_order_of_a_shop(running, id):
     play = player(running, id, "E")
     sold = HTTP.request("POST", f"{running.url}/_sandbox/shop/{id}/orders",
-                        json={"item": "X1", "amount_minor": 4000, "quantity": 1, "phone": "13800138000"})
+                        json={"items": [{"item": "X1", "quantity": 2}, {"item": "X2"}], "amount_minor": 4000, "phone": "13800138000"})
     assert sold.status == 201, sold.data
     no = play.facts["shop.order_no"] = sold.json()["no"]
     notice = play.hears("shop_order_no", no, "succeeded")
     if play.does("query"):
         asked = play.expect("query", "succeeded")
         told = {**asked.fields, **notice.fields}
-        assert (str(told["item"]), told["amount_minor"]) == ("X1", 4000)
+        pieces = [entry["item"] for entry in told["items"] for _ in range(int(entry.get("quantity", 1)))]
+        assert (pieces, told["amount_minor"]) == (["X1", "X1", "X2"], 4000)
+        play.facts["shop.item_nos"] = [entry["number"] for entry in told["items"]]
     if play.does("deliver"):
         play.expect("deliver", "succeeded", "accepted")
         assert play.call("deliver", shop__order_no="6900000000009999").state in ("failed", "unknown")

@@ -26,7 +26,7 @@ from engine.config.check import check
 from engine.config.live import live
 from engine.deliver import messages, outgoing, pools
 from engine.flow import executor, outbox
-from engine.pay import channels, payments
+from engine.pay import channels, health, payments
 from engine.runs import HOST
 from engine.trade import buyers, orders
 from engine.wire import Outcome
@@ -132,8 +132,8 @@ def _handlers() -> dict[str, outbox.Handler]:
             "contract.advance": lambda job: renewing.advance(job["subject_no"]),
             "contract.unsign": lambda job: signing.unsign(job["subject_no"]),
             "refund.send": lambda job: settling.send_refund(job["subject_no"]) and None,
-            "notice.send": lambda job: outgoing.send(job, channels.get(job["args"]["channel"]), {}),
-            "message.send": lambda job: messages.send(job["subject_no"], channels.get(job["args"]["channel"]))}
+            "notice.send": lambda job: outgoing.send(job, channels.get(job["args"]["channel"]), {}, health.operate),
+            "message.send": lambda job: messages.send(job["subject_no"], channels.get(job["args"]["channel"]), health.operate)}
 
 
 _compiled: dict[tuple, Catalog] = {}

@@ -1,6 +1,7 @@
 """Bodies and encodings: what is written can be read, and what can't be read for sure is refused."""
 from __future__ import annotations
 
+import base64
 from decimal import Decimal
 from email import message_from_bytes
 from email.policy import HTTP
@@ -59,7 +60,20 @@ def test_parts_of_a_multipart_form_and_the_same_bytes_each_time():
         f"{mark}--\r\n")
 
 
+PIXEL = bytes(range(256)) + b"\r\n--x\r\n"
+
+
+def test_a_part_of_bytes_arrives_as_they_are():
+    given = {"no": "1", "photo": {"base64": base64.b64encode(PIXEL).decode(), "name": "a.png", "type": "image/png"}}
+    body = codecs.write_multipart(given, casts.as_text)
+    message = message_from_bytes(f"Content-Type: {codecs.CODECS['multipart'].content_type}\r\n\r\n".encode() + body, policy=HTTP)
+    no, photo = message.iter_parts()
+    assert photo.get_payload(decode=True) == PIXEL and photo.get_filename() == "a.png" and photo.get_content_type() == "image/png"
+    assert casts.as_bytes(codecs.read_multipart(body)["photo"]) == PIXEL
+
+
 @pytest.mark.parametrize("tree", [
+    {"a": {"base64": "no base64!"}}, {"a": {"base64": base64.b64encode(codecs.BOUNDARY.encode()).decode()}},
     {"a": f"x{codecs.BOUNDARY}y"}, {'a"b': "x"}, {"a": {"text": "x", "name": 'x"; name="b'}}, {"a": {"text": "x", "name": "x\r\nX: y"}},
     {"a": {"text": "x", "type": "text/plain\r\n\r\nx"}}])
 def test_nobody_ends_a_part_before_its_end(tree):

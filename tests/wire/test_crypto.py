@@ -1,10 +1,14 @@
-"""Digests and ciphers against published vectors: RFC 4231 and RFC 2202 (HMAC), NIST SP 800-38A (AES), the GCM paper."""
+"""Digests and ciphers against published vectors: RFC 4231 and RFC 2202 (HMAC), RFC 6979 (ECDSA), NIST SP 800-38A (AES), the GCM paper."""
 from __future__ import annotations
 
 import pytest
+from Cryptodome.Hash import SHA256
+from Cryptodome.PublicKey import ECC, RSA
+from Cryptodome.Signature import DSS, pss
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from engine.wire import crypto
+from engine.wire import crypto, testkeys
 from engine.wire.model import Unreadable
 
 from .making import OURS, THEIRS
@@ -40,12 +44,62 @@ def test_digests(name, key, data, expected):
 @pytest.mark.parametrize("name", ["rsa_sha256", "rsa_sha1", "rsa_sha512"])
 def test_rsa(name):
     signature = crypto.sign(name, private(OURS), b"text")
-    assert crypto.rsa_matches(name, public(OURS), b"text", signature)
-    assert not crypto.rsa_matches(name, public(OURS), b"texT", signature)
-    assert not crypto.rsa_matches(name, public(THEIRS), b"text", signature)
-    assert not crypto.rsa_matches(name, public(OURS), b"text", signature[:-1])
+    assert crypto.matches(name, public(OURS), b"text", signature)
+    assert not crypto.matches(name, public(OURS), b"texT", signature)
+    assert not crypto.matches(name, public(THEIRS), b"text", signature)
+    assert not crypto.matches(name, public(OURS), b"text", signature[:-1])
     other = {"rsa_sha256": "rsa_sha1", "rsa_sha1": "rsa_sha512", "rsa_sha512": "rsa_sha256"}[name]
-    assert not crypto.rsa_matches(other, public(OURS), b"text", signature)
+    assert not crypto.matches(other, public(OURS), b"text", signature)
+
+
+# RFC 6979, A.2.5: P-256 with SHA-256.
+CURVE_KEY = ec.derive_private_key(0xC9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721, ec.SECP256R1())
+VECTORS = {b"sample": ("EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716"
+                       "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"),
+           b"test": ("F1ABB023518351CD71D881567B1EA663ED3EFCF6C5132B354F28D3B0B7D38367"
+                     "019F4113742A2B14BD25926B49C649155F267E60D3814B4C0CC84250E46F0083")}
+
+
+@pytest.mark.parametrize("text", VECTORS)
+def test_ecdsa_against_its_published_vectors(text):
+    assert crypto.sign("ecdsa_raw_sha256", CURVE_KEY, text).hex().upper() == VECTORS[text]
+    assert crypto.matches("ecdsa_raw_sha256", CURVE_KEY.public_key(), text, bytes.fromhex(VECTORS[text]))
+
+
+@pytest.mark.parametrize("name, pair", [("rsa_pss_sha256", ""), ("ecdsa_sha256", "_ec"), ("ecdsa_raw_sha256", "_ec")])
+def test_pss_and_ecdsa(name, pair):
+    ours, theirs = (testkeys.PAIRS[f"{who}{pair}"] for who in ("ours", "theirs"))
+    signature = crypto.sign(name, private(ours), b"text")
+    assert crypto.matches(name, public(ours), b"text", signature)
+    for key, text, given in ((ours, b"texT", signature), (theirs, b"text", signature), (ours, b"text", signature[:-1]),
+                             (ours, b"text", b""), (ours, b"text", bytes(len(signature))), (ours, b"text", signature + b"0")):
+        assert not crypto.matches(name, public(key), text, given)
+    others = {"rsa_pss_sha256": ["rsa_sha256"], "ecdsa_sha256": ["ecdsa_raw_sha256"], "ecdsa_raw_sha256": ["ecdsa_sha256"]}[name]
+    assert not any(crypto.matches(other, public(ours), b"text", signature) for other in others)
+    assert (crypto.sign(name, private(ours), b"text") == signature) is bool(pair)         # a salt makes each PSS another
+
+
+def _their_pss(pem: str, data: bytes, signature: bytes | None) -> bytes | None:
+    made = pss.new(RSA.import_key(pem))
+    return made.sign(SHA256.new(data)) if signature is None else made.verify(SHA256.new(data), signature)
+
+
+def _their_dss(pem: str, data: bytes, signature: bytes | None, encoding: str) -> bytes | None:
+    made = DSS.new(ECC.import_key(pem), "fips-186-3", encoding=encoding)
+    return made.sign(SHA256.new(data)) if signature is None else made.verify(SHA256.new(data), signature)
+
+
+@pytest.mark.parametrize("name, pair, theirs", [
+    ("rsa_pss_sha256", "ours", _their_pss),
+    ("ecdsa_sha256", "ours_ec", lambda *given: _their_dss(*given, "der")),
+    ("ecdsa_raw_sha256", "ours_ec", lambda *given: _their_dss(*given, "binary"))])
+def test_another_library_believes_what_we_sign_and_signs_what_we_believe(name, pair, theirs):
+    """PyCryptodome, which shares no code with ours."""
+    keys = testkeys.PAIRS[pair]
+    assert crypto.matches(name, public(keys), b"text", theirs(keys["private_key"], b"text", None))
+    theirs(keys["public_key"], b"text", crypto.sign(name, private(keys), b"text"))       # raises ValueError if it does not hold
+    with pytest.raises(ValueError):
+        theirs(keys["public_key"], b"texT", crypto.sign(name, private(keys), b"text"))
 
 
 GCM = dict(key=bytes.fromhex("feffe9928665731c6d6a8f9467308308"), iv=bytes.fromhex("cafebabefacedbaddecaf888"),

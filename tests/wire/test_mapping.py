@@ -38,6 +38,10 @@ def take(spec, tree, **message):
     ({"currency": {"of": "s", "156": "CNY"}}, {"s": 156}, {"currency": "CNY"}),
     ({"state": {"is": "succeeded"}, "extra.bank": "b"}, {"b": "ICBC"}, {"state": "succeeded", "extra.bank": "ICBC"}),
     ({"reason": {"base64": "r"}}, {"r": "w6k="}, {"reason": "é"}),
+    ({"items": {"each": "a.b", "item": "sku", "quantity": {"int": "n"}, "amount": {"fen": "m"}}},
+     {"a": {"b": [{"sku": 7, "n": "2", "m": 990}, {"sku": "x"}]}},
+     {"items": [{"item": "7", "quantity": 2, "amount_minor": 990}, {"item": "x"}]}),
+    ({"items": {"each": "a", "item": "sku"}}, {"a": []}, {"items": []}), ({"items": {"each": "a", "item": "sku"}}, {}, {}),
 ])
 def test_fields(spec, tree, expected):
     assert take(spec, tree) == expected
@@ -52,6 +56,8 @@ def test_fields_of_headers_and_query():
     ({"amount": {"fen": "a"}}, {"a": "9.90"}), ({"amount": {"fen": "a"}}, {"a": ""}),
     ({"paid_at": {"rfc3339": "a"}}, {"a": "soon"}),
     ({"channel_no": "a"}, {"a": {}}),
+    ({"items": {"each": "a", "item": "sku"}}, {"a": "x"}), ({"items": {"each": "a", "item": "sku"}}, {"a": {"sku": "x"}}),
+    ({"items": {"each": "a", "item": "sku"}}, {"a": ["x"]}), ({"items": {"each": "a", "amount": {"fen": "m"}}}, {"a": [{"m": "9.9"}]}),
     ({"state": {"of": "s", "OK": "succeeded"}}, {"s": "NEW"}),
     ({"amount": {"major": "a"}, "currency": "c"}, {"a": "9.9", "c": "JPY"}),
 ])

@@ -1,20 +1,22 @@
 """Operating a channel over a real connection: what an outcome says when the other side behaves, and when it doesn't."""
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 import logging
 import threading
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from engine.base import clock
-from engine.wire import operating, sending
+from engine.wire import crypto, operating, sending
 from engine.wire.compile import compile_channel
 from engine.wire.model import WireError
 from engine.wire.secrets import Given
 
-from .making import OURS, facts, pay, plain, rsa, signed, the_channel
+from .making import OURS, facts, pay, plain, rsa, secrets, signed, the_channel
 from .misbehaving import says, serving
 
 
@@ -171,6 +173,26 @@ def test_an_operation_the_file_does_not_declare(operation):
         operating.operate(the_channel(), operation, facts())
 
 
-def test_a_missing_secret_is_our_own_fault(server):
-    with pytest.raises(WireError, match="'key'"):
-        pay(server, compile_channel(plain(), Given({"token": "t"})))
+def test_a_part_of_bytes_is_signed_as_it_is_sent(server, caplog):
+    """Bytes that are no UTF-8: signed, sent and excerpted for the log without harm."""
+    photo = bytes(range(256))
+    doc = plain(verify="none", notices={}, operations={"pay": {
+        "post": "/photos", "multipart": {"no": "{payment.no}", "photo": {"base64": "{fields.photo}", "name": "a.png"}},
+        "judge": [{"http": 200, "then": "pending"}]}})
+    server.then(says(b"{}"))
+    outcome = pay(server, compile_channel(doc, Given(secrets())), fields__photo=base64.b64encode(photo).decode())
+    head, _, sent = server.requests[0].partition(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+    assert outcome.state == "pending" and photo in sent
+    text = f"POST\n/photos\n{headers['x-time']}\n{headers['x-nonce']}\n".encode() + sent + b"\n"
+    assert headers["x-sign"] == base64.b64encode(crypto.sign("rsa_sha256", load_pem_private_key(
+        OURS["private_key"].encode(), None), text)).decode()
+
+
+@pytest.mark.parametrize("missing, sent", [("key", False), ("gateway", True)])
+def test_a_missing_secret_is_our_own_fault(server, missing, sent):
+    server.then(says(GOOD, **signed(GOOD)))
+    have = {name: value for name, value in secrets().items() if name != missing}
+    with pytest.raises(WireError, match=f"'{missing}'") as raised:
+        pay(server, compile_channel(plain(), Given(have)))
+    assert raised.value.sent is sent and len(server.requests) == sent      # what came to light too late was sent

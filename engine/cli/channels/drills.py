@@ -4,12 +4,15 @@ A drill is a function of a Drive. `needs` are the operations it drives; a file t
 """
 from __future__ import annotations
 
-from typing import Callable, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple
 
+from ...base import clock
+from ...wire import statement
 from .ground import Drive, Failed, waited
 
 TAKEN = ("pending", "accepted", "succeeded")
 REFUSED = ("failed", "unknown", "busy", "closed")
+NUMBERS = {"payment": ("payment_no", "channel_no"), "refund": ("refund_no", "channel_refund_no")}      # what names a row
 
 
 class Drill(NamedTuple):
@@ -175,6 +178,36 @@ def close(drive: Drive) -> None:
         drive.expect("query", "closed", "absent", "failed")
 
 
+def days_statement(drive: Drive) -> None:
+    """What was paid and given back today stands in the statement of today: once, of its amount, and as what it is."""
+    _paid(drive)
+    _learn_paid(drive)
+    wanted = {"payment": ("payment.no", "payment.channel_no", "payment.amount_minor")}
+    if drive.does("refund"):
+        drive.expect("refund", *TAKEN)
+        _learn_refunded(drive)
+        wanted["refund"] = ("refund.no", "refund.channel_no", "refund.amount_minor")
+    waited(lambda: all(len(_booked(drive, kind, *facts)) for kind, facts in wanted.items()))
+    for kind, (no, channel_no, amount) in wanted.items():
+        rows = _booked(drive, kind, no, channel_no, amount)
+        if [row["amount_minor"] for row in rows] != [drive.facts[amount]]:
+            amounts = ", ".join(str(row["amount_minor"]) for row in rows) or "nothing"
+            raise Failed(f"the statement has {len(rows) or 'no'} rows of the {kind} {drive.facts[no]} ({amounts}), made was one of "
+                         f"{drive.facts[amount]}: mend `file:`, its `rows:`")
+    drive.step(f"the statement has {' and '.join(wanted)}, once each")
+
+
+def _booked(drive: Drive, kind: str, no: str, channel_no: str, amount: str) -> list[Mapping[str, Any]]:
+    """The rows of today's statement of a kind that name it; Failed when there is no statement."""
+    channel = drive.channel
+    today = clock.business_date(clock.now_ms(), channel.setting.zone)
+    found = statement(channel, today)
+    if found.state not in ("succeeded", "absent"):
+        raise Failed(f"the statement of {today} came out as {found.state}: {found.reason}")
+    names = {drive.facts[no], drive.facts.get(channel_no) or drive.facts[no]}
+    return [row for row in found.rows if row["kind"] == kind and names & {row.get(field) for field in NUMBERS[kind]}]
+
+
 def contract(drive: Drive, way: str) -> None:
     drive.hand_over(drive.expect(way, *TAKEN, "signed"))
     if way == "pay_and_sign":
@@ -236,7 +269,8 @@ def shop_order(drive: Drive) -> None:
     drive.facts["shop.order_no"] = sold["no"]
     drive.hears("shop_order_no", sold["no"], "succeeded")
     if drive.does("query"):
-        drive.expect("query", "succeeded")
+        said = drive.expect("query", "succeeded").fields
+        drive.facts["shop.item_nos"] = said.get("item_nos") or [item.get("number") for item in said.get("items", ())]
     if drive.does("deliver"):
         drive.expect("deliver", "succeeded", "accepted")
 
@@ -257,6 +291,7 @@ DRILLS = (
     Drill("refund", ("pay", "refund"), refund),
     Drill("refund, outcome unknown", ("pay", "refund"), refund_unknown),
     Drill("close", ("pay", "close"), close),
+    Drill("a day's statement", ("pay", "statement"), days_statement),
     Drill("sign, withhold, unsign", ("sign",), lambda drive: contract(drive, "sign")),
     Drill("pay and sign, withhold, unsign", ("pay_and_sign",), lambda drive: contract(drive, "pay_and_sign")),
     Drill("charge", ("charge",), charge),

@@ -26,12 +26,14 @@ _MADE = {"private_key": "test:ours", "public_key": "test:theirs", "hex": "001122
 def test_secrets(doc: Mapping[str, Any]) -> dict[str, Any]:
     """The file's `test_secrets:`, with one made up for each secret that has none."""
     made: dict[str, Any] = {}
-    rings = sandboxed.rings_of_rsa(doc)
+    pairs = sandboxed.key_pairs(doc)
     for name, reference in doc.get("secrets", {}).items():
         text = f"{name}0123456789abcdef0123456789abcdef"[:32]                  # as long as an AES key
         made[name] = _MADE.get(reference.get("as", "text"), text)
         if reference.get("as") == "keyring":
-            made[name] = {KEY_ID: "test:theirs" if name in rings else text}
+            made[name] = {KEY_ID: "test:theirs" if name in pairs else text}
+        if pairs.get(name) == "ec":
+            made[name] = testkeys.on_curve(made[name])
     return {**made, **doc.get("test_secrets", {})}
 
 

@@ -150,10 +150,11 @@ class Shop:
 
     def _bought_in_the_shop(self, scene: Scene, given: Mapping[str, Any], amount_minor: int, phone: str) -> str:
         """The shop's order number, once its notice was taken."""
-        shop, bought = scene.shop, given["items"][0]
-        item = next(item for item, sku in shop.items.items() if sku == bought["sku"])
+        shop = scene.shop
+        theirs = {sku: item for item, sku in shop.items.items()}
         sold = self.sandbox("POST", f"/_sandbox/shop/{shop.reporting.channel_id}/orders", {
-            "item": item, "quantity": bought["quantity"], "amount_minor": amount_minor, "phone": phone})
+            "items": [{"item": theirs[bought["sku"]], "quantity": bought["quantity"]} for bought in given["items"]],
+            "amount_minor": amount_minor, "phone": phone})
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             shown, = self.sandbox("GET", f"/_sandbox/shop?channel={shop.reporting.channel_id}&no={sold['no']}")["items"]
