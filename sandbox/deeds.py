@@ -69,7 +69,6 @@ def fields_of(deed: Row, contract: Row | None = None) -> dict[str, Any]:
                 "link": f"https://invoice.example/{deed['channel_no']}.pdf"}
     if kind == "shop_order":
         return {**common, "shop_order_no": no, "channel_no": deed["channel_no"], "paid_at_ms": done_at_ms,
-                "item_nos": [f"{no}{n:02}" for n in range(1, int(facts.get("quantity", 1)) + 1)],
                 **{name: facts.get(name) for name in ("item", "quantity", "phone", "payer")},
                 "items": _items(no, facts, common)}
     return {"message_no": no, "channel_no": deed["channel_no"]}

@@ -169,7 +169,7 @@ def _drafts(side: Side, take: mapping.Take, match: Mapping[str, Template], field
     setting = side.setting._replace(currency=fields.get("currency") or side.setting.currency)
     for word in words:
         message = Message(tree={})
-        for field in mapping.lists_first(take.fields):
+        for field in take.fields:
             value = expected.get(field.name, fields.get(field.key))
             if field is of_state:
                 value = word

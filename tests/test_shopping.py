@@ -131,10 +131,10 @@ def test_delivery_is_reported_until_the_shop_takes_it(market):
 
 
 def test_a_report_that_names_the_pieces_asks_the_shop_for_their_numbers(shop):
-    file = TOLD["channels/market.yaml"].replace("amount: {fen: paid}, phone: phone}", "amount: {fen: paid}, item_nos: {each(no): pieces}}", 1)
+    file = TOLD["channels/market.yaml"].replace("amount: {fen: paid}, phone: phone}", "amount: {fen: paid}, items: {each: pieces, number: no}}", 1)
     put_live(2, {**TOLD, "channels/market.yaml": file.replace('code: "{delivery.code?}"', 'pieces: "{shop.item_nos}"')})
     shop.outside.answers["market", "deliver"] = [Outcome("failed"), Outcome("succeeded", sent=True, status=200)]    # unsent without them
-    shop.outside.answers["market", "query"] = [SILENT, Outcome("succeeded", {"shop_order_no": "T-1", "item_nos": ["p1", "p2"]}, sent=True)]
+    shop.outside.answers["market", "query"] = [SILENT, Outcome("succeeded", {"shop_order_no": "T-1", "items": [{"number": "p1"}, {"number": "p2"}]}, sent=True)]
     assert told() == "applied"
     shop.work()
     clock.advance(400)

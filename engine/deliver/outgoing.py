@@ -104,13 +104,9 @@ def _all_facts(row: Mapping[str, Any], channel: Any, common: Mapping[str, Any], 
     """What is told. Where the report must name the shop's own numbers of the pieces, the shop is asked for them first."""
     facts = {**row["facts"], **common}
     if "shop.item_nos" in wire.needs_facts(channel, row["operation"]) and wire.declares(channel, "query"):
-        facts["shop.item_nos"] = _pieces(operate(channel, "query", facts).fields)
+        said = operate(channel, "query", facts).fields
+        facts["shop.item_nos"] = [item["number"] for item in said.get("items", ()) if item.get("number")] or ""
     return facts
-
-
-def _pieces(said: Mapping[str, Any]) -> Any:
-    """The shop's own numbers of an order's pieces: a list of them, or what each of its items says."""
-    return said.get("item_nos") or [item["number"] for item in said.get("items", ()) if item.get("number")] or ""
 
 
 def _taken_up(job: Mapping[str, Any]) -> dict[str, Any] | None:

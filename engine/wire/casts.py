@@ -114,21 +114,6 @@ def _seconds_left(at_ms: int, setting: Setting) -> int:
     return max(1, (at_ms - setting.now_ms) // 1000)
 
 
-def _count(raw: Any, _: Setting) -> int:
-    if isinstance(raw, (list, tuple)):
-        return len(raw)
-    raise Unreadable("a list was expected")
-
-
-def _each(key: str) -> Cast:
-    """What each entry of a list says under one name."""
-    def read(raw: Any, setting: Setting) -> list[str]:
-        if not isinstance(raw, list) or not all(isinstance(entry, dict) and key in entry for entry in raw):
-            raise Unreadable(f"a list was expected, each entry with {key}")
-        return [read_text(entry[key], setting) for entry in raw]
-    return Cast(f"each({key})", "text", lambda values, _: [{key: value} for value in values], read)
-
-
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?\Z")
 
 
@@ -196,7 +181,6 @@ _TABLE = {cast.word: cast for cast in (
     Cast("unix_ms", "time", lambda v, _: v, _read_unix_ms),
     Cast("rfc3339", "time", _write_rfc3339, _read_rfc3339),
     Cast("seconds_left", "time", _seconds_left),
-    Cast("count", "text", _count, _count),
     Cast("text", "text", lambda v, _: as_text(v), read_text),
     Cast("int", "text", lambda v, _: _whole(v), lambda v, _: _whole(v)),
     Cast("upper", "text", lambda v, _: as_text(v).upper(), lambda v, s: read_text(v, s).upper()),
@@ -216,13 +200,12 @@ _WITH_A_VALUE = (
     (re.compile(r"max\(([1-9][0-9]{0,4})\)\Z"), lambda found: _shorten(int(found))),
     (re.compile(r"day_max\((2[0-8]|1[0-9]|[1-9])\)\Z"), lambda found: _day_max(int(found))),
     (re.compile(r"without\(([^()|]+)\)\Z"), lambda found: _without(found)),
-    (re.compile(r"each\((\w+)\)\Z"), lambda found: _each(found)),
 )
 
 
 def cast_named(word: str) -> Cast | None:
-    """The cast of a word of `WORDS`, `max(64)`, `without(/&)`, `day_max(28)`, `each(id)`, or a date pattern such as
-    `%Y%m%d%H%M%S`; None if there is none."""
+    """The cast of a word of `WORDS`, `max(64)`, `without(/&)`, `day_max(28)`, or a date pattern such as `%Y%m%d%H%M%S`; None
+    if there is none."""
     if word in _TABLE:
         return _TABLE[word]
     if word.startswith("%"):

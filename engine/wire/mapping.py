@@ -78,11 +78,6 @@ class Take:
         return taken
 
 
-def lists_first(fields: Iterable[Field]) -> list[Field]:
-    """The fields in the order in which a document is written: a list before what stands in it."""
-    return sorted(fields, key=lambda field: 0 if field.cast.word == "count" else 1 if field.cast.word.startswith("each(") else 2)
-
-
 def compile_take(draft: Draft, spec: Mapping[str, Any], path: Path, table: Mapping[str, str] = FIELDS) -> Take:
     """`table`: the fields there are, with their kinds."""
     fields = [_field(draft, name, line, (*path, name), table) for name, line in spec.items()]

@@ -80,7 +80,7 @@ FIELDS = {
     "upstream_no": "text", "channel_no": "text", "channel_refund_no": "text", "channel_contract_no": "text",
     "merchant": "text", "currency": "text", "payer": "text", "reason": "text", "error_code": "text",
     "event_type": "text", "tracking_no": "text",
-    "shop_order_no": "text", "item": "text", "item_nos": "texts", "quantity": "text", "items": "items",
+    "shop_order_no": "text", "item": "text", "quantity": "text", "items": "items",
     "phone": "text",
     "invoice_no": "text", "channel_invoice_no": "text", "link": "text",
     "amount": "money", "fee": "money",

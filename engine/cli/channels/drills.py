@@ -270,7 +270,7 @@ def shop_order(drive: Drive) -> None:
     drive.hears("shop_order_no", sold["no"], "succeeded")
     if drive.does("query"):
         said = drive.expect("query", "succeeded").fields
-        drive.facts["shop.item_nos"] = said.get("item_nos") or [item.get("number") for item in said.get("items", ())]
+        drive.facts["shop.item_nos"] = [item.get("number") for item in said.get("items", ())]
     if drive.does("deliver"):
         drive.expect("deliver", "succeeded", "accepted")
 

@@ -62,14 +62,10 @@ def draft(side: Side, spec: Operation | Event, fields: Mapping[str, Any], facts:
     """A message whose inner document (and headers, query) `take:` maps to `fields` (by their keys)."""
     message = Message(tree={})
     expected = {name: template.text(side.scope(facts)) for name, template in spec.match.items()}
-    for field in mapping.lists_first(spec.take.fields):
+    for field in spec.take.fields:
         value = expected.get(field.name, fields.get(field.key))
         if field.words is not None:
             value = next((theirs for theirs, ours in field.words.items() if ours == value), next(iter(field.words), "OTHER"))
-        elif field.source == "document" and field.cast.word == "count":
-            value = [{} for _ in range(3)]
-        elif field.source == "document" and field.cast.word.startswith("each("):
-            value = field.cast.write([f"{value}{n}" for n in range(3)], side.setting)
         elif field.source == "document":
             value = field.cast.write(value, side.setting)
         if field.source == "document":
