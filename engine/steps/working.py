@@ -4,7 +4,6 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from .. import wire
-from ..base import clock
 from ..deliver import upstream, work_orders
 from ..flow.step import StepFailed
 from ..pay import channels
@@ -28,7 +27,7 @@ def open_work_orders(ctx: SaleContext, params: Mapping[str, Any]) -> dict[str, A
     for wanted in params["orders"]:
         row = work_orders.open_one(
             ctx.subject_no, wanted["kind"], wanted["title"], wanted["queue"], blocking=wanted.get("blocking", True),
-            due_s=clock.parse_duration_s(wanted["due"]) if "due" in wanted else None,
+            due_s=wanted.get("due"),
             parent_no=opened.get(wanted.get("under", ""), ""))
         opened[wanted["kind"]] = row["no"]
     return {"opened": opened}
