@@ -13,7 +13,7 @@ from engine.base.errors import Code, Refusal
 from engine.pay import health, payments
 from engine.pay.payments import PaymentOrder
 from tests.support.routes import BUSY, IDS, NO, TAKEN, answers, left_out, put_routes
-from tests.support.selling import ABSENT, PAID, SILENT, UNREACHABLE, Outcome, order, payment, place, put_live, refused, shop
+from tests.support.selling import ABSENT, SILENT, UNREACHABLE, Outcome, order, payment, place, put_live, refused, shop
 from tests.support.together import at_once, errors
 
 __all__ = ["shop"]

@@ -14,7 +14,6 @@ from engine.trade.orders import TradeOrder
 from .. import catalogue, causes, ui, words
 from ..keyset import Sort
 from ..listing import Filter, Listing, cell, day_ms
-from ..queries import partners
 from .partners import amount_text
 
 

@@ -1,7 +1,7 @@
 """Scenes: all that is sold exists and has one currency, somebody can pay for it, the examples speak of this scene."""
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any
 
 from ..base import money
 from ..base.errors import Code

@@ -9,7 +9,7 @@ import pytest
 
 from engine import store
 from engine.base import clock
-from engine.base.errors import Code, Refusal
+from engine.base.errors import Code
 from engine.config import live as room
 from engine.config import releases
 from engine.config.live import Live

@@ -11,7 +11,6 @@ import time
 import uuid
 from pathlib import Path
 from typing import Any, Mapping
-from urllib.parse import urlsplit
 
 from engine import startup, store
 from engine.api import keys as api_keys

@@ -1,7 +1,7 @@
 """Examples being collected: each is run at once, so that what it says is what the file does."""
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Mapping
 
 from ...wire.channel import Channel
 from ...wire.compile import compile_channel

@@ -12,7 +12,7 @@ from sandbox import closing, signing, wishing
 from sandbox.side import Side
 from sandbox.wishing import ANY_STATUS, CannotSay
 
-from ...wire import casts, codecs, mapping, paths, sandboxed, testkeys
+from ...wire import casts, codecs, paths, sandboxed, testkeys
 from ...wire.channel import Event, Operation
 from ...wire.model import Message
 from ...wire.signing import Check
