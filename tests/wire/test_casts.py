@@ -40,6 +40,7 @@ def test_written(word, value, written):
     ("rfc3339", "2019-04-02T12:34:20Z", AT_MS), ("rfc3339", "2019-04-02T20:34:20+08:00", AT_MS),
     ("%Y-%m-%d %H:%M:%S", "2019-04-02 20:34:20", AT_MS), ("%Y-%m-%dT%H:%M:%S%z", "2019-04-02T12:34:20+0000", AT_MS),
     ("count", [{"a": 1}, {}], 2), ("count", [], 0), ("each(no)", [{"no": "1"}, {"no": 2, "b": 3}], ["1", "2"]), ("each(no)", [], []),
+    ("%Y-%m-%d %H:%M:%S", "2019-4-2 20:34:20", AT_MS),
     ("upper", "usd", "USD"), ("lower", "USD", "usd"),
     ("text", 7, "7"), ("text", Decimal("1.50"), "1.50"), ("url", "a%20b", "a b"), ("base64", "w6k=", "é"),
 ])
@@ -59,6 +60,8 @@ def test_read(word, raw, value):
     ("unix", "yesterday"), ("unix", "-1"), ("rfc3339", "2019-04-02T20:34:20"), ("rfc3339", "2019"),
     ("%Y-%m-%d", "02.04.2019"), ("text", {"a": 1}), ("text", [1]), ("count", "ab"), ("count", {"a": 1}), ("each(no)", "ab"),
     ("each(no)", [{"no": "1"}, {}]), ("each(no)", ["1"]), ("each(no)", [{"no": {}}]), ("base64", "***"),
+    ("%Y-%m-%d %H:%M:%S", "2019-02-30 20:34:20"), ("%Y-%m-%d %H:%M:%S", "2019-04-02 24:00:00"),
+    ("%Y-%m-%d %H:%M:%S", "2019-04-02T20:34:20"), ("%Y-%m-%d %H:%M:%S", "2019-04-02 20:34:20+08:00"),
 ])
 def test_refused(word, raw):
     with pytest.raises(Unreadable):
