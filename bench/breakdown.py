@@ -42,7 +42,7 @@ WATCHED = {
     "JSON": ("engine.base.canon:dumps", "engine.base.canon:loads", "engine.base.canon:digest"),
     "database": ("engine.store.databases:_Sqlite.execute_sql", "engine.store.databases:_Postgres.execute_sql"),
     "begin and gate": ("engine.store.transaction:transaction.__enter__",),
-    "commit": ("engine.store.transaction:transaction.__exit__", "peewee:Database.commit"),
+    "commit": ("engine.store.transaction:transaction.__exit__", "engine.store.databases:_Sqlite.commit", "peewee:Database.commit"),
 }
 
 

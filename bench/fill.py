@@ -75,7 +75,7 @@ def _copy(connection: sqlite3.Connection, table: type[peewee.Model]) -> None:
     kept = [f for f in fields if not isinstance(f, peewee.AutoField)]
     columns = ", ".join(f'"{f.column_name}"' for f in kept)
     values = ", ".join(_value(f, _unique(table), cut=table is not orders.OrderDetail) for f in kept)
-    connection.execute(f'CREATE TEMP TABLE pattern AS SELECT * FROM "{name}" ORDER BY rowid')
+    connection.execute(f'CREATE TEMP TABLE pattern AS SELECT * FROM "{name}"')       # in the order of its rows or its key
     connection.execute("BEGIN")
     connection.execute(f'INSERT INTO "{name}" ({columns}) SELECT {values} FROM copies c CROSS JOIN pattern t ORDER BY c.i')
     connection.execute("COMMIT")

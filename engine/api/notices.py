@@ -13,7 +13,6 @@ from ..base import crash, signal, trace
 from ..base.errors import Code, Refusal
 from ..pay import channels
 from . import problems
-from .asked import Asked
 from .endpoint import Answer, Call, endpoint
 
 _log = logging.getLogger("salewright.notice")
@@ -30,19 +29,19 @@ def receive(call: Call) -> Answer:
     and how it is answered; a notice that comes again is applied once."""
     crash.point("notice.received")
     channel_id, event = call.path["channel"], call.path["event"]
-    channel, _ = _channel(channel_id), call.asked.body
+    channel, asked = _channel(channel_id), call.asked.incoming()
     if event not in channel.events:
         raise Refusal(Code.NOTICE_UNKNOWN, f"the channel {channel_id} declares no notice {event!r}",
                       [{"path": "{event}", "found": event}])
     try:
-        verdict, reason = _take(channel, channel_id, event, call.asked), ""
+        verdict, reason = _take(channel, channel_id, event, asked), ""
     except _Rejected as rejected:
         verdict, reason = "failure", str(rejected)
         _alert(channel_id, event, reason)
     except Exception as error:                 # nothing was kept: the sender must come again
         verdict, reason = "failure", "try again"
         _alert(channel_id, event, problems.of_error(error).message)
-    status, headers, body = wire.answer(channel, event, verdict, reason, call.asked.incoming())
+    status, headers, body = wire.answer(channel, event, verdict, reason, asked)
     return Answer(status=status, headers={name.title(): value for name, value in headers.items()}, raw=body)
 
 
@@ -56,10 +55,10 @@ def _channel(channel_id: str) -> wire.Channel:
                       [{"path": "{channel}", "found": channel_id}]) from None
 
 
-def _take(channel: wire.Channel, channel_id: str, event: str, asked: Asked) -> str:
+def _take(channel: wire.Channel, channel_id: str, event: str, asked: wire.IncomingRequest) -> str:
     """Apply every notice of one call; `duplicate` when all of them were known."""
     try:
-        notices = wire.receive(channel, event, asked.incoming())
+        notices = wire.receive(channel, event, asked)
     except wire.NoticeRejected as rejected:
         raise _Rejected(f"{rejected.code}: {rejected.reason}") from None
     verdicts = [_apply(channel, channel_id, notice) for notice in notices]

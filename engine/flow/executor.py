@@ -30,6 +30,7 @@ def run_hooks(steps: Mapping[str, Step], flow: Flow, ctx: Context, hooks: tuple[
     Returns the number of the call step it stopped before, or None when all of these hooks are done. Raises StepError,
     whose `cause` is what the step raised; the caller's transaction must then end.
     """
+    written = _Written()
     for use in flow.steps:
         if use.number < start or use.hook not in hooks or use.number in done:
             continue
@@ -38,11 +39,24 @@ def run_hooks(steps: Mapping[str, Step], flow: Flow, ctx: Context, hooks: tuple[
         if use.number in passed:
             ctx.journal(flow.name, use, "passed")
             continue
-        _run_one(steps[use.name], flow, use, ctx)
+        _run_one(steps[use.name], flow, use, ctx, written)
     return None
 
 
-def _run_one(step: Step, flow: Flow, use: StepUse, ctx: Context, attempt: int = 1) -> None:
+class _Written:
+    """Facts as JSON, written once for steps one after the other that see the same."""
+
+    def __init__(self) -> None:
+        self._facts: Mapping[str, Any] | None = None
+        self._json = b""
+
+    def of(self, facts: Mapping[str, Any]) -> bytes:
+        if facts is not self._facts:
+            self._facts, self._json = facts, canon.dumps_sorted(facts)
+        return self._json
+
+
+def _run_one(step: Step, flow: Flow, use: StepUse, ctx: Context, written: _Written) -> None:
     crash.point("flow.before_step")
     facts = ctx.facts()
     if use.when is not None and not use.when(facts):
@@ -52,12 +66,11 @@ def _run_one(step: Step, flow: Flow, use: StepUse, ctx: Context, attempt: int = 
         result = step.run(ctx, use.params)
     except Exception as error:
         raise StepError(use, error) from error
-    ctx.journal(flow.name, use, "done", attempt=attempt, input_hash=_input_hash(use, facts), result=result)
+    ctx.journal(flow.name, use, "done", input_hash=_input_hash(use, written.of(facts)), result=result)
 
 
-def _input_hash(use: StepUse, facts: Mapping[str, Any]) -> str:
-    given = canon.dumps_sorted(facts) + repr((use.name, use.params)).encode()
-    return hashlib.blake2b(given, digest_size=16).hexdigest()
+def _input_hash(use: StepUse, facts_json: bytes) -> str:
+    return hashlib.blake2b(facts_json + repr((use.name, use.params)).encode(), digest_size=16).hexdigest()
 
 
 def schedule(flow: Flow, ctx: Context, next_number: int, *, first_number: int | None = None, delay_s: float = 0) -> None:
@@ -157,7 +170,8 @@ def _commit_intent(run: dict, host: Host, flow: Flow, use: StepUse, ctx: Context
     attempt = journal.attempt(history, use.number)
     intent = doubtful["result"] if doubtful else host.steps[use.name].call.prepare(ctx, use.params)
     if not doubtful:
-        ctx.journal(flow.name, use, "intent", attempt=attempt, input_hash=_input_hash(use, ctx.facts()), result=intent)
+        seen = canon.dumps_sorted(ctx.facts())
+        ctx.journal(flow.name, use, "intent", attempt=attempt, input_hash=_input_hash(use, seen), result=intent)
     # Long enough for a question and the call itself: nobody asks about a call that is still under way.
     lease_s = settings.get_int("CALL_LEASE_S") + 2 * int(use.timeout_s or 0)
     _save(run, next_number=use.number, attempt=attempt, lease_until_ms=clock.now_ms() + lease_s * 1000)

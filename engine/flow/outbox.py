@@ -23,7 +23,7 @@ class Outbox(store.TradeTable):
     """state: ready · dead (given up; a person may replay it). A finished job's row is removed."""
     id = peewee.BigAutoField()
     task = peewee.CharField(max_length=40)
-    subject_no = peewee.CharField(max_length=64, index=True)
+    subject_no = peewee.CharField(max_length=64)
     args = store.JsonField()
     state = peewee.CharField(max_length=8)
     due_at_ms = peewee.BigIntegerField()

@@ -26,7 +26,7 @@ class PaymentOrder(store.TradeTable):
     twin_of = peewee.CharField(max_length=32)  # the payment of ours that the channel took money for twice; "" normally
     tender_kind = peewee.CharField(max_length=12)
     channel_id = peewee.CharField(max_length=64)
-    channel_no = peewee.CharField(max_length=64, null=True, index=True)
+    channel_no = peewee.CharField(max_length=64, null=True)
     merchant_no = peewee.CharField(max_length=64, null=True)
     currency = peewee.CharField(max_length=3)
     amount_minor = peewee.BigIntegerField()
@@ -42,8 +42,10 @@ class PaymentOrder(store.TradeTable):
     created_at_ms = peewee.BigIntegerField()
     updated_at_ms = peewee.BigIntegerField()
 
-    class Meta:
-        indexes = ((("state", "ask_at_ms"), False),)
+
+# Most payments are over and have a number: those without need no place in an index.
+PaymentOrder.add_index(PaymentOrder.channel_no, where=PaymentOrder.channel_no.is_null(False), name="payment_order_with_channel_no")
+PaymentOrder.add_index(PaymentOrder.ask_at_ms, where=PaymentOrder.ask_at_ms.is_null(False), name="payment_order_to_ask")
 
 
 class PaymentAllocation(store.TradeTable):

@@ -75,10 +75,20 @@ class _Sqlite(peewee.SqliteDatabase):
     def execute_sql(self, sql: str, params: Any = None):
         """Straight to the connection: the way there through peewee costs as much again as a short statement."""
         counts.statement(sql)
-        if self._state.closed:
+        return self._straight(sql, params or ())
+
+    def begin(self, lock_type: str | None = None) -> None:
+        self._straight(f"BEGIN {lock_type or ''}")
+
+    def commit(self) -> None:
+        self._straight("COMMIT")
+
+    def _straight(self, sql: str, params: Any = ()) -> sqlite3.Cursor:
+        state = self._state
+        if state.closed:
             self.connect()
         try:
-            return self._state.conn.execute(sql, params or ())
+            return state.conn.execute(sql, params)
         except sqlite3.Error:
             with peewee.__exception_wrapper__:
                 raise

@@ -60,12 +60,12 @@ def insert(table: Table, rows: dict[str, Any] | Iterable[dict[str, Any]], *, ign
     batch = [rows] if isinstance(rows, dict) else list(rows)
     if not batch:
         return 0
-    shape = _shape(table)
-    if any(len(row) != len(batch[0]) for row in batch):    # what one has too many would be lost without a word
-        raise ValueError(f"rows of {shape.name} with different columns in one statement")
     given = tuple(batch[0])
-    names, json_at, missing = _columns(table, given)
-    written = 0
+    shape, names, json_at, missing = _columns(table, given)
+    for row in batch:
+        if len(row) != len(given):             # what one has too many would be lost without a word
+            raise ValueError(f"rows of {shape.name} with different columns in one statement")
+    database, written = shape.db.database, 0
     for start in range(0, len(batch), CHUNK_ROWS):
         chunk = batch[start:start + CHUNK_ROWS]
         params: list[Any] = []
@@ -77,39 +77,23 @@ def insert(table: Table, rows: dict[str, Any] | Iterable[dict[str, Any]], *, ign
             params += values
             if missing:
                 params += [_encode(shape, n, v() if callable(v) else v) for n, v in missing]
-        sql = _insert_sql(table, names, len(chunk), ignore, _mark(shape))
-        written += shape.db.database.execute_sql(sql, params).rowcount
+        written += database.execute_sql(_insert_sql(table, names, len(chunk), ignore, _mark(shape)), params).rowcount
     return written
 
 
 @lru_cache(maxsize=4096)
-def _columns(table: Table, given: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[str, Any], ...]]:
-    """All columns to write; which of the given ones are JSON, by place; the others with their defaults."""
+def _columns(table: Table, given: tuple[str, ...]) -> tuple[_Shape, tuple[str, ...], tuple[int, ...], tuple[tuple[str, Any], ...]]:
+    """The table's shape; all columns to write; which of the given ones are JSON, by place; the others with their defaults."""
     shape = _shape(table)
     missing = tuple((k, v) for k, v in shape.defaults.items() if k not in given)
-    return given + tuple(k for k, _ in missing), tuple(i for i, n in enumerate(given) if n in shape.json), missing
+    return shape, given + tuple(k for k, _ in missing), tuple(i for i, n in enumerate(given) if n in shape.json), missing
 
 
-def _where(shape: _Shape, where: dict[str, Any], mark: str) -> tuple[str, list[Any]]:
-    parts, params = [], []
-    for name, value in where.items():
-        column = f'"{shape.columns[name]}"'
-        if value is None:
-            parts.append(f"{column} IS NULL")
-        elif isinstance(value, (list, tuple)):
-            parts.append(f"{column} IN ({', '.join([mark] * len(value))})" if value else "1 = 0")
-            params += value
-        else:
-            parts.append(f"{column} = {mark}")
-            params.append(value)
-    return " AND ".join(parts) or "1 = 1", params
+Kinds = tuple[tuple[str, int | None], ...]      # of a `where`: None is NULL, -1 a value, n a list of n
 
 
-def many(table: Table, *, columns: tuple[str, ...] = (), order_by: str = "", limit: int = 0, lock: bool = False,
-         skip_locked: bool = False, also: str = "", params: Iterable[Any] = (), **where: Any) -> list[dict[str, Any]]:
-    """Rows as dicts with JSON columns decoded. `also` is a further SQL condition with `?` marks for `params`;
-    `order_by` is SQL. `lock` locks the rows where the server knows row locks (SQLite's writer is alone anyway)."""
-    shape = _shape(table)
+def _kinds(where: dict[str, Any]) -> tuple[Kinds, list[Any]]:
+    """What a condition looks like, and the values it is filled with."""
     kinds, values = [], []
     for name, value in where.items():
         if value is None:
@@ -120,8 +104,26 @@ def many(table: Table, *, columns: tuple[str, ...] = (), order_by: str = "", lim
         else:
             kinds.append((name, -1))
             values.append(value)
+    return tuple(kinds), values
+
+
+def _condition(shape: _Shape, where: Kinds, also: str, mark: str) -> str:
+    parts = []
+    for name, kind in where:
+        column = f'"{shape.columns[name]}"'
+        parts.append(f"{column} IS NULL" if kind is None else f"{column} = {mark}" if kind < 0 else
+                     f"{column} IN ({', '.join([mark] * kind)})" if kind else "1 = 0")
+    return (" AND ".join(parts) or "1 = 1") + (f" AND ({also.replace('?', mark)})" if also else "")
+
+
+def many(table: Table, *, columns: tuple[str, ...] = (), order_by: str = "", limit: int = 0, lock: bool = False,
+         skip_locked: bool = False, also: str = "", params: Iterable[Any] = (), **where: Any) -> list[dict[str, Any]]:
+    """Rows as dicts with JSON columns decoded. `also` is a further SQL condition with `?` marks for `params`;
+    `order_by` is SQL. `lock` locks the rows where the server knows row locks (SQLite's writer is alone anyway)."""
+    shape = _shape(table)
+    kinds, values = _kinds(where)
     values += params
-    sql, names, json_at = _select(table, columns, tuple(kinds), also, order_by, int(limit), lock, skip_locked, _mark(shape))
+    sql, names, json_at = _select(table, columns, kinds, also, order_by, int(limit), lock, skip_locked, _mark(shape))
     found = shape.db.database.execute_sql(sql, values).fetchall()
     result = []
     for row in found:
@@ -134,20 +136,13 @@ def many(table: Table, *, columns: tuple[str, ...] = (), order_by: str = "", lim
 
 
 @lru_cache(maxsize=4096)
-def _select(table: Table, columns: tuple[str, ...], where: tuple[tuple[str, int | None], ...], also: str, order_by: str,
-            limit: int, lock: bool, skip_locked: bool, mark: str) -> tuple[str, tuple[str, ...], list[tuple[int, str]]]:
-    """(SQL, names of its columns, which of them are JSON). In `where`: None is NULL, -1 a value, n a list of n."""
+def _select(table: Table, columns: tuple[str, ...], where: Kinds, also: str, order_by: str, limit: int, lock: bool,
+            skip_locked: bool, mark: str) -> tuple[str, tuple[str, ...], list[tuple[int, str]]]:
+    """(SQL, names of its columns, which of them are JSON)."""
     shape = _shape(table)
     names = columns or shape.names
-    parts = []
-    for name, kind in where:
-        column = f'"{shape.columns[name]}"'
-        parts.append(f"{column} IS NULL" if kind is None else f"{column} = {mark}" if kind < 0 else
-                     f"{column} IN ({', '.join([mark] * kind)})" if kind else "1 = 0")
     selected = ", ".join(f'"{shape.columns[n]}"' for n in names)
-    sql = f'SELECT {selected} FROM "{shape.name}" WHERE {" AND ".join(parts) or "1 = 1"}'
-    if also:
-        sql += f" AND ({also.replace('?', mark)})"
+    sql = f'SELECT {selected} FROM "{shape.name}" WHERE {_condition(shape, where, also, mark)}'
     if order_by:
         sql += f" ORDER BY {order_by}"
     if limit:
@@ -167,30 +162,27 @@ def update(table: Table, values: dict[str, Any], *, add: dict[str, int] | None =
            params: Iterable[Any] = (), **where: Any) -> int:
     """UPDATE … SET values, column = column + n for `add`, WHERE …; returns how many rows changed. `also` as in `many`."""
     shape = _shape(table)
-    mark = _mark(shape)
+    bound = [canon.dumps(v) if v is not None and n in shape.json else v for n, v in values.items()]
+    if add:
+        bound += add.values()
+    kinds, filters = _kinds(where)
+    sql = _update_sql(table, tuple(values), tuple(add or ()), kinds, also, _mark(shape))
+    return shape.db.database.execute_sql(sql, bound + filters + list(params)).rowcount
+
+
+@lru_cache(maxsize=4096)
+def _update_sql(table: Table, values: tuple[str, ...], add: tuple[str, ...], where: Kinds, also: str, mark: str) -> str:
+    shape = _shape(table)
     sets = [f'"{shape.columns[n]}" = {mark}' for n in values]
-    bound = [_encode(shape, n, v) for n, v in values.items()]
-    for name, by in (add or {}).items():
-        sets.append(f'"{shape.columns[name]}" = "{shape.columns[name]}" + {mark}')
-        bound.append(by)
-    text, filters = _where(shape, where, mark)
-    sql = f'UPDATE "{shape.name}" SET {", ".join(sets)} WHERE {text}'
-    bound += filters
-    if also:
-        sql += f" AND ({also.replace('?', mark)})"
-        bound += list(params)
-    return shape.db.database.execute_sql(sql, bound).rowcount
+    sets += [f'"{shape.columns[n]}" = "{shape.columns[n]}" + {mark}' for n in add]
+    return f'UPDATE "{shape.name}" SET {", ".join(sets)} WHERE {_condition(shape, where, also, mark)}'
 
 
 def delete(table: Table, *, also: str = "", params: Iterable[Any] = (), **where: Any) -> int:
     shape = _shape(table)
-    mark = _mark(shape)
-    text, bound = _where(shape, where, mark)
-    sql = f'DELETE FROM "{shape.name}" WHERE {text}'
-    if also:
-        sql += f" AND ({also.replace('?', mark)})"
-        bound += list(params)
-    return shape.db.database.execute_sql(sql, bound).rowcount
+    kinds, values = _kinds(where)
+    sql = f'DELETE FROM "{shape.name}" WHERE {_condition(shape, kinds, also, _mark(shape))}'
+    return shape.db.database.execute_sql(sql, values + list(params)).rowcount
 
 
 def query(db: Logical, sql: str, params: Iterable[Any] = ()) -> list[tuple]:

@@ -30,9 +30,9 @@ class TradeOrder(store.TradeTable):
     payable_minor = peewee.BigIntegerField()
     refunded_minor = peewee.BigIntegerField()
     quote_no = peewee.CharField(max_length=32)
-    external_no = peewee.CharField(max_length=64, index=True)   # the number a shop or partner knows it by
+    external_no = peewee.CharField(max_length=64)   # the number a shop or partner knows it by
     title = peewee.CharField(max_length=200)
-    trace_id = peewee.CharField(max_length=32, index=True)
+    trace_id = peewee.CharField(max_length=32)
     created_at_ms = peewee.BigIntegerField(index=True)
     expires_at_ms = peewee.BigIntegerField()
     paid_at_ms = peewee.BigIntegerField(null=True)
@@ -41,6 +41,9 @@ class TradeOrder(store.TradeTable):
 
     class Meta:
         indexes = ((("buyer_id", "no"), False), (("state", "expires_at_ms"), False), (("scene_id", "no"), False))
+
+
+TradeOrder.add_index(TradeOrder.external_no, where=TradeOrder.external_no != "", name="trade_order_with_external_no")
 
 
 class OrderLine(store.TradeTable):

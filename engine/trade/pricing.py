@@ -23,11 +23,11 @@ class Price:
 
     @property
     def subtotal_minor(self) -> int:
-        return sum(line["list_minor"] for line in self.lines)
+        return sum([line["list_minor"] for line in self.lines])
 
     @property
     def payable_minor(self) -> int:
-        return sum(line["payable_minor"] for line in self.lines)
+        return sum([line["payable_minor"] for line in self.lines])
 
     def discount(self, kind: str, id: str, title: Mapping[str, str], amount_minor: int, lines: list[int]) -> int:
         """Take an amount off some lines by their remaining price; returns what was taken (never below zero a line)."""
@@ -50,8 +50,9 @@ class Price:
         self.lines, self.discounts, self.not_applied = [], [], []
 
     def result(self) -> dict[str, Any]:
-        return {"currency": self.currency, "subtotal_minor": self.subtotal_minor,
-                "discount_minor": self.subtotal_minor - self.payable_minor, "payable_minor": self.payable_minor,
+        subtotal, payable = self.subtotal_minor, self.payable_minor
+        return {"currency": self.currency, "subtotal_minor": subtotal,
+                "discount_minor": subtotal - payable, "payable_minor": payable,
                 "lines": self.lines, "discounts": self.discounts, "not_applied": self.not_applied}
 
 
@@ -104,7 +105,7 @@ def _add_line(price: Price, n: int, sku: Any, quantity: int, unit_price_minor: i
 def facts(price: Price) -> dict[str, Any]:
     """The facts of what is bought."""
     return {"subtotal": price.subtotal_minor, "payable": price.payable_minor, "currency": price.currency,
-            "quantity": sum(line["quantity"] for line in price.lines),
+            "quantity": sum([line["quantity"] for line in price.lines]),
             "product.ids": sorted({line["product"] for line in price.lines}),
             "product.types": sorted({line["type"] for line in price.lines}),
-            "product.skus": sorted(line["sku"] for line in price.lines)}
+            "product.skus": sorted([line["sku"] for line in price.lines])}

@@ -128,13 +128,24 @@ def signed(cast: Cast, keep: bool, turn: bool = False) -> Cast:
     return cast._replace(read=read)
 
 
+_COMMON = "%Y-%m-%d %H:%M:%S"
+_COMMONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} (?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}").fullmatch
+
+
+def _parse(text: str, pattern: str) -> datetime:
+    """`strptime`; the form that most senders write, without its detours."""
+    if pattern == _COMMON and _COMMONLY(text):
+        return datetime.fromisoformat(text)
+    return datetime.strptime(text, pattern)
+
+
 def _format(pattern: str) -> Cast:
     def write(at_ms: int, setting: Setting) -> str:
         return clock.to_datetime(at_ms).astimezone(clock.zone(setting.zone)).strftime(pattern)
 
     def read(raw: Any, setting: Setting) -> int:
         try:
-            moment = datetime.strptime(read_text(raw, setting), pattern)
+            moment = _parse(read_text(raw, setting), pattern)
         except ValueError:
             raise Unreadable(f"a time was expected in the form {pattern}") from None
         return clock.from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=clock.zone(setting.zone)))

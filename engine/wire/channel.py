@@ -50,6 +50,7 @@ class Answer:
     """What we say to the sender of a notice. `plan` makes its headers, body and signature: it has no address."""
     status: int
     plan: RequestPlan
+    repeats: bool                            # it gives back a part of what was asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def _check_sealed(draft: Draft, spec: Mapping[str, Any], take: mapping.Take, mat
 def _answers(draft: Draft, spec: Mapping[str, Any], path: Path) -> Mapping[str, Answer]:
     made = {}
     for verdict, line in spec.items():
-        made[verdict] = Answer(line.get("status", 200), _plan(draft, line, (*path, verdict)))
+        made[verdict] = Answer(line.get("status", 200), _plan(draft, line, (*path, verdict)), "{asked." in str(line))
     for verdict in ("success", "failure"):
         if verdict not in made:
             draft.problem(path, f"say what we answer on {verdict}")

@@ -31,7 +31,7 @@ _LETTERS = string.ascii_letters + string.digits
 
 def ours(channel_id: str, name: str, kind: str, pair: str = "") -> str:
     """The engine's half of a secret, made if it is not there. `kind`: its `as:`; `pair`: of which kind its key pairs are."""
-    return _held(_folder() / channel_id / name, lambda: _make(kind, pair, "ours"))
+    return _held(_place(settings.secrets_dir(), channel_id, name), lambda: _make(kind, pair, "ours"))
 
 
 def theirs(channel_id: str, name: str, kind: str, pair: str = "") -> str:
@@ -81,6 +81,11 @@ def _private_pem(pair: str) -> str:
 
 def _folder() -> Path:
     return settings.secrets_dir() / "sandbox"
+
+
+@lru_cache(maxsize=2048)
+def _place(secrets_dir: Path, channel_id: str, name: str) -> Path:
+    return secrets_dir / "sandbox" / channel_id / name
 
 
 def _held(path: Path, make) -> str:

@@ -76,7 +76,7 @@ def answer(ch: Channel, event: str, verdict: str, reason: str = "", asked: Incom
     said = _event(ch, event).answers[verdict]
     scope = ch.scope(now_ms=now_ms, nonce=nonce or os.urandom(16).hex())
     scope.names["reason"] = reason
-    scope.opened = _body_of(_event(ch, event), asked)
+    scope.opened = _body_of(_event(ch, event), asked) if said.repeats else {}
     made = said.plan.build(scope)
     return said.status, dict(made.headers), made.body
 

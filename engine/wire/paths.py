@@ -1,7 +1,8 @@
 """Paths into a decoded message: `amount.total`, `items.0.id`. One way to read them, one to write them."""
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from .casts import as_text
 from .model import Unreadable

@@ -7,8 +7,9 @@ blocks.)
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping
+from typing import Any, Callable
 from urllib.parse import quote, quote_plus
 
 from . import casts, codecs, crypto, paths
@@ -64,7 +65,10 @@ class Pairs:
 
 
 def _listed(key: str, names: tuple[str, ...]) -> bool:
-    return any(key == name or (name.endswith("*") and key.startswith(name[:-1])) for name in names)
+    for name in names:
+        if key == name or name[-1:] == "*" and key.startswith(name[:-1]):
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

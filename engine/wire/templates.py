@@ -62,10 +62,11 @@ class Template:
 
     def value(self, scope: Scope) -> Any:
         """The value of a lone hole with its type, otherwise text; ABSENT when an optional hole has nothing."""
+        if len(self.parts) == 1:
+            part = self.parts[0]
+            return part if isinstance(part, str) else part.value(scope)
         values = [part if isinstance(part, str) else part.value(scope) for part in self.parts]
-        if any(value is ABSENT for value in values):
-            return ABSENT
-        return values[0] if len(values) == 1 else "".join(map(casts.as_text, values))
+        return ABSENT if ABSENT in values else "".join(map(casts.as_text, values))
 
     def text(self, scope: Scope, wrap: Callable[[str], str] = str) -> str:
         """The template as text; `wrap` is applied to what fills the holes (quoting in an address)."""

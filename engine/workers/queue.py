@@ -18,7 +18,7 @@ from huey.serializer import Serializer
 from ..base import canon, settings
 from ..flow import outbox
 
-WAKE_EVERY_S = 0.02                            # wake-ups of one process are at least so far apart
+WAKE_EVERY_S = 0.1                             # wake-ups of one process are at least so far apart
 _log = logging.getLogger("salewright.workers")
 
 
@@ -65,6 +65,7 @@ class Waker:
         self._ready = threading.Condition()
         self._times: list[float] = []          # when to wake somebody, the earliest first
         self._known: set[float] = set()
+        self._soonest = 0.0                    # when the last wake-up for work that is due at once is, or was, to come
         self._pid = 0
         self._failing = False
 
@@ -72,12 +73,17 @@ class Waker:
         """Somebody should look in `delay_s`. Wakes beyond the next sweep are left to it."""
         if delay_s > float(settings.get("SWEEP_EVERY_S")):
             return
-        # Times are rounded up to the step between wake-ups, so that those of one moment are one.
-        at = -(-(time.monotonic() + delay_s) // WAKE_EVERY_S) * WAKE_EVERY_S
         with self._ready:
+            now = time.monotonic()
             if self._pid != os.getpid():       # a fork has no thread of its parent's
-                self._pid = os.getpid()
+                self._pid, self._soonest = os.getpid(), 0.0
                 threading.Thread(target=self._work, name="waker", daemon=True).start()
+            if delay_s > 0:                    # rounded up to the step, so that the times of one moment are one
+                at = -(-(now + delay_s) // WAKE_EVERY_S) * WAKE_EVERY_S
+            elif self._soonest > now:          # one is on its way
+                return
+            else:                              # at once, unless somebody was woken a moment ago
+                at = self._soonest = max(now, self._soonest + WAKE_EVERY_S)
             if at not in self._known:
                 self._known.add(at)
                 heapq.heappush(self._times, at)

@@ -45,6 +45,18 @@ def test_what_is_journaled(database):
     assert len(row["input_hash"]) == 32 and len(row["trace_id"]) == 32
 
 
+def test_the_input_of_a_step_is_what_it_saw(database, monkeypatch):
+    """The same facts, step and parameters: the same hash, and another one otherwise."""
+    world = World().add("a").add("a").add("a", params={"x": 1}).add("b").add("a").add("a")
+    seen = iter([{"n": 1}, {"n": 1}, {"n": 1}, {"n": 1}, {"n": 2}, {"n": 1}])
+    shared = {"n": 1}
+    monkeypatch.setattr(Ctx, "facts", lambda ctx: shared if (facts := next(seen)) == shared else facts)
+    world.schedule()
+    world.advance()
+    first, again, other_params, other_step, other_facts, as_first = [row["input_hash"] for row in journal.of(SUBJECT, "paid")]
+    assert first == again == as_first and len({first, other_params, other_step, other_facts}) == 4
+
+
 def test_a_run_nobody_scheduled_is_done(database):
     assert executor.advance("S9/paid", World()) == "done"
 

@@ -39,6 +39,7 @@ def test_written(word, value, written):
     ("yuan", Decimal("9.90"), 990), ("unix", "1554208460", AT_MS), ("unix_ms", AT_MS, AT_MS),
     ("rfc3339", "2019-04-02T12:34:20Z", AT_MS), ("rfc3339", "2019-04-02T20:34:20+08:00", AT_MS),
     ("%Y-%m-%d %H:%M:%S", "2019-04-02 20:34:20", AT_MS), ("%Y-%m-%dT%H:%M:%S%z", "2019-04-02T12:34:20+0000", AT_MS),
+    ("%Y-%m-%d %H:%M:%S", "2019-4-2 20:34:20", AT_MS),
     ("upper", "usd", "USD"), ("lower", "USD", "usd"),
     ("text", 7, "7"), ("text", Decimal("1.50"), "1.50"), ("url", "a%20b", "a b"), ("base64", "w6k=", "é"),
 ])
@@ -57,6 +58,8 @@ def test_read(word, raw, value):
     ("yuan", True),
     ("unix", "yesterday"), ("unix", "-1"), ("rfc3339", "2019-04-02T20:34:20"), ("rfc3339", "2019"),
     ("%Y-%m-%d", "02.04.2019"), ("text", {"a": 1}), ("text", [1]), ("base64", "***"),
+    ("%Y-%m-%d %H:%M:%S", "2019-02-30 20:34:20"), ("%Y-%m-%d %H:%M:%S", "2019-04-02 24:00:00"),
+    ("%Y-%m-%d %H:%M:%S", "2019-04-02T20:34:20"), ("%Y-%m-%d %H:%M:%S", "2019-04-02 20:34:20+08:00"),
 ])
 def test_refused(word, raw):
     with pytest.raises(Unreadable):

@@ -5,7 +5,7 @@ import base64
 from decimal import Decimal
 from email import message_from_bytes
 from email.policy import HTTP
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote_plus
 
 import pytest
 from hypothesis import given, strategies as st
@@ -29,6 +29,28 @@ def test_forms_come_back_and_mean_the_same_to_others(tree):
     body = codecs.write_form(tree, casts.as_text)
     assert codecs.read_form(body) == tree
     assert dict(parse_qsl(body.decode(), keep_blank_values=True)) == tree
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",))))
+def test_a_form_quotes_as_python_does(text):
+    assert codecs.write_form({"a": text}, casts.as_text).decode() == f"a={quote_plus(text)}"
+
+
+def test_half_a_character_is_in_no_form():
+    with pytest.raises(UnicodeEncodeError):
+        codecs.write_form({"a": "\ud83d"}, casts.as_text)
+
+
+@given(st.text("ab=&+%0279fEAx\u4e2d", max_size=30))
+def test_a_form_is_read_as_python_does(text):
+    def read(reader):
+        try:
+            pairs = reader()
+        except ValueError:
+            return "refused"
+        return pairs if len(dict(pairs)) == len(pairs) else "refused"
+    assert read(lambda: list(codecs.read_form(text).items())) == \
+        read(lambda: parse_qsl(text, keep_blank_values=True, errors="strict"))
 
 
 @given(st.dictionaries(NAMES, st.dictionaries(NAMES, TEXTS, min_size=1) | TEXTS, min_size=1))

@@ -33,6 +33,20 @@ def test_a_burst_of_commits_is_few_wake_ups(woken):
     assert 1 <= len(woken) <= took_s / queue.WAKE_EVERY_S + 2
 
 
+def test_the_first_wake_up_waits_for_nothing_and_the_next_for_a_step(woken):
+    wake, began = queue.Waker(), time.monotonic()
+    wake(0)
+    wait_until(lambda: woken, "the first")
+    assert not wake._times
+    wake(0)
+    wake(0)
+    assert len(wake._times) == 1               # what is due at once need not be known twice
+    wait_until(lambda: len(woken) == 2, "the second")
+    assert woken[1] - began >= queue.WAKE_EVERY_S
+    time.sleep(1.5 * queue.WAKE_EVERY_S)
+    assert len(woken) == 2
+
+
 def test_a_wake_up_is_never_lost_in_the_gap(woken):
     """Work that is left right after a wake-up has its own: the worker may have looked before it was there."""
     wake = queue.Waker()
