@@ -13,7 +13,6 @@ from .. import store
 from ..base import clock, ids
 from ..base.errors import Code, Refusal
 from . import releases
-from .check import CheckResult, check
 from .releases import Diff
 from .vocabulary import Vocabulary
 
@@ -110,11 +109,6 @@ def _next_version(draft_id: str, version: int) -> None:
 def diff(draft_id: str) -> Diff:
     """What the draft changes of the release it began from."""
     return releases.compare(_base_files(draft_id), files(draft_id))
-
-
-def check_draft(draft_id: str, vocabulary: Vocabulary) -> CheckResult:
-    """Check what publishing now would publish."""
-    return check(merged(draft_id), vocabulary)
 
 
 def merged(draft_id: str) -> dict[str, str]:

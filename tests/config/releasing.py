@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.base import canon
-from engine.config import drafts, live, releases
+from engine.config import live, releases
 from engine.config.catalog import Catalog
 from engine.config.problems import Problem
 from engine.config.vocabulary import Vocabulary
@@ -37,7 +37,7 @@ class Checker:
 
 def install(monkeypatch: pytest.MonkeyPatch) -> Checker:
     checker = Checker()
-    for module in (releases, live, drafts):
+    for module in (releases, live):
         monkeypatch.setattr(module, "check", checker)
     return checker
 

@@ -96,9 +96,9 @@ def test_a_path_outside_the_kinds_is_refused(draft):
         drafts.write_file(draft, "../run.py", "x", 1)
 
 
-def test_check_speaks_of_the_merged_files(draft, checker):
+def test_the_merged_files_are_what_publishing_would_publish(draft):
     drafts.write_file(draft, "scenes/b.yaml", "BROKEN", 1)
-    assert [p.file for p in drafts.check_draft(draft, WORDS).problems] == ["scenes/b.yaml"]
+    assert drafts.merged(draft) == {**ONE, "scenes/b.yaml": "BROKEN"}
 
 
 def test_publishing_makes_a_release_and_ends_the_draft(draft):

@@ -54,6 +54,10 @@ operations:
     get: /pay/{payment.no}
     take: {state: {of: state, PAID: succeeded, else: unknown}, amount: {fen: amount}, channel_no: no}
     judge: [{http: 200, then: as_taken}]
+  refund:
+    post: /refunds
+    json: {no: "{refund.no}", payment: "{payment.no}", amount: "{refund.amount:fen}"}
+    judge: [{http: 200, then: pending}]
 """,
 }
 
