@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Mapping, NamedTuple
+from typing import NamedTuple
 
 
 class Setting(NamedTuple):
@@ -43,16 +43,12 @@ TABLE = (
     Setting("RELEASE_POLL_S", "0.25", "how often a process looks for a new live release"),
     Setting("SECRETS_DIR", "", "folder of secret files named by channel files; empty: DATA_DIR/secrets"),
 )
-_PLACES = {s.name: (os.fsencode(f"SALEWRIGHT_{s.name}"), s.default) for s in TABLE}
-# What os.environ itself looks into: through it, a name that is not set costs 2 µs, and an order asks for thirty.
-_environment: Mapping[bytes, bytes] = os.environ._data
+_BY_NAME = {s.name: s for s in TABLE}
 
 
 def get(name: str) -> str:
     """A setting's text; KeyError on a name that is not in the table."""
-    key, default = _PLACES[name]
-    found = _environment.get(key)
-    return default if found is None else os.fsdecode(found)
+    return os.environ.get(f"SALEWRIGHT_{name}", _BY_NAME[name].default)
 
 
 def get_int(name: str) -> int:
@@ -60,8 +56,7 @@ def get_int(name: str) -> int:
     try:
         return int(text)
     except ValueError:
-        about = next(s.about for s in TABLE if s.name == name)
-        raise SystemExit(f"SALEWRIGHT_{name}={text!r} is not a whole number: {about}") from None
+        raise SystemExit(f"SALEWRIGHT_{name}={text!r} is not a whole number: {_BY_NAME[name].about}") from None
 
 
 def data_dir() -> Path:

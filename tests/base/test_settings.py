@@ -1,8 +1,6 @@
 """Settings: from the environment, from one table."""
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from engine.base import settings
@@ -15,10 +13,6 @@ def test_defaults_and_the_environment(monkeypatch, data_dir):
     assert settings.public_url() == "http://127.0.0.1:9000" and settings.sandbox_url() == "http://127.0.0.1:9002"
     monkeypatch.setenv("SALEWRIGHT_PUBLIC_URL", "https://shop.example")
     assert settings.public_url() == "https://shop.example"
-    monkeypatch.delenv("SALEWRIGHT_PUBLIC_URL")
-    assert settings.public_url() == "http://127.0.0.1:9000"
-    monkeypatch.setitem(os.environ, "SALEWRIGHT_TIMEZONE", "Europe/Zürich")
-    assert settings.timezone() == "Europe/Zürich"
     assert settings.data_dir() == data_dir and settings.secrets_dir() == data_dir / "secrets"
 
 
