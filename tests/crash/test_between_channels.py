@@ -18,7 +18,8 @@ def with_route() -> dict[str, str]:
     """The sample's catalogue, with a second account at the QR channel and a route to both in its scene."""
     files = sample()
     scene = yaml.safe_load(files[f"scenes/{QR_SCENE}.yaml"])
-    scene["pay"]["channels"] = [{"route": ROUTE, "title": {"zh": "扫码", "en": "QR"}, "of": [QR_CHANNEL, SECOND]}]
+    other = [each for each in scene["pay"]["channels"] if each["use"] != QR_CHANNEL]     # what renews needs one
+    scene["pay"]["channels"] = [{"route": ROUTE, "title": {"zh": "扫码", "en": "QR"}, "of": [QR_CHANNEL, SECOND]}, *other]
     del scene["examples"]
     files[f"scenes/{QR_SCENE}.yaml"] = yaml.safe_dump(scene, allow_unicode=True)
     files[f"channels/{SECOND}.yaml"] = f"id: {SECOND}\ntitle: {{zh: 第二账户, en: A second account}}\nlike: {QR_CHANNEL}\n" \
