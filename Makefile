@@ -1,8 +1,8 @@
 # Everything a person types. No target needs root; `make run PORT=9000` and `make test ARGS="tests/pay -x"` take a word more.
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
-# As many test processes as there are cores; 0 runs the tests in one.
-WORKERS ?= auto
+# Test processes: one more than there are cores, since many a test waits for others; 0 runs the tests in one.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 ifdef PORT
 export SALEWRIGHT_PORT := $(PORT)
 endif
