@@ -3,6 +3,8 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 # Test processes: one more than there are cores, since many a test waits for others; 0 runs the tests in one.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Who has done its own tests takes over some of another's: the slow ones lie side by side.
+SPREAD = -n $(WORKERS) $(if $(filter-out 0,$(WORKERS)),--dist worksteal)
 ifdef PORT
 export SALEWRIGHT_PORT := $(PORT)
 endif
@@ -27,10 +29,10 @@ run: setup
 	@exec $(PYTHON) run.py serve
 
 test: setup-test
-	$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
+	$(PYTHON) -m pytest $(SPREAD) $(ARGS)
 
 quick: setup-test
-	$(PYTHON) -m pytest -n $(WORKERS) -m "not slow" $(ARGS)
+	$(PYTHON) -m pytest $(SPREAD) -m "not slow" $(ARGS)
 
 bench: setup-test
 	$(PYTHON) -m bench $(ARGS)

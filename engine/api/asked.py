@@ -81,9 +81,6 @@ class Asked:
             room -= len(part)
         body = b"".join(parts)
         if len(body) > BODY_MAX:
-            room = BODY_MAX                    # a little more is heard out: who still sends may not hear an answer
-            while room > 0 and (part := stream.read(min(room, 1 << 16))):
-                room -= len(part)
             raise _too_large()
         return body
 
